@@ -1,0 +1,114 @@
+--- The events of a run: flat tables (strings, numbers, booleans only), one JSON line each under `-o jsonl`.
+-- A worker's spec engine emits them, the supervisor adds its own, and every reporter is a function of them and of nothing
+-- else. `ev` names the kind. Times are seconds on the wall clock (`at`) or durations (`seconds`); lines count from 1.
+
+---@class itlua.event.run_start    the supervisor's first
+---@field ev "run_start"
+---@field version string
+---@field at number
+---@field files integer         how many files will run
+---@field jobs integer          worker processes
+---@field concurrency integer   files at a time in each
+---@field seed integer
+---@field run integer           1, or the number of the repetition under --repeat
+---@field runs integer
+---@field randomized boolean    the seed mattered
+
+---@class itlua.event.file_start
+---@field ev "file_start"
+---@field file string           path as given or found
+---@field at number
+---@field worker integer
+
+---@class itlua.event.block_start    a describe, context, insulate, expose
+---@field ev "block_start"
+---@field file string
+---@field id integer            unique within the file's run; the file itself is block 0
+---@field parent integer
+---@field name string           its own name, not joined
+---@field kind string           "describe" | "insulate" | "expose" | an alias's descriptor
+---@field line integer
+---@field randomseed? integer   set where randomize() was used
+
+---@class itlua.event.block_end
+---@field ev "block_end"
+---@field file string
+---@field id integer
+---@field seconds number
+
+---@class itlua.event.test_start
+---@field ev "test_start"
+---@field file string
+---@field id integer            unique within the file's run
+---@field block integer         the block it belongs to
+---@field name string           full name: the blocks' names and its own, joined by one blank
+---@field own string            its own name
+---@field line integer          where `it` was called
+---@field last integer          last line of the test's function
+---@field kind string           "it" | "pending"
+---@field at number
+---@field source? string        the file of `line` where it is not `file` (a shared example)
+
+---@class itlua.event.test_end
+---@field ev "test_end"
+---@field file string
+---@field id integer
+---@field status "success"|"failure"|"error"|"pending"
+---@field seconds number
+---@field left? string          what it left open, a line each ("server 127.0.0.1:4711, opened at orders_spec.lua:12")
+
+---@class itlua.event.problem    a failure, an error or a pending call; comes before its test_end. busted counts these
+---@field ev "problem"
+---@field file? string
+---@field id? integer           the test, absent when it is a hook's, a block's or the file's
+---@field block? integer
+---@field kind "failure"|"error"|"pending"
+---@field where string          descriptor: "it" | "before_each" | "describe" | "file" | "finally" | "helper" | "worker" …
+---@field name string           full name of the test, or of the block it happened in ("" at the file's level)
+---@field message string        what busted prints, "file:line: " in front
+---@field source string         where it was raised (short_src)
+---@field line integer          currentline there
+---@field at_line integer       line of the element (busted's "@ line")
+---@field traceback? string
+---@field error_kind? string    `kind` of an itlua error object
+---@field error_code? string
+---@field timeline? string      JSON array of spans {at, seconds, what, detail, outcome} of the test so far
+---@field diff? string          the readable diff, ready to print
+---@field curl? string          the last request of the test as a curl command
+
+---@class itlua.event.output     what a test, a hook or a file printed (stdout and stderr as they came)
+---@field ev "output"
+---@field file? string
+---@field id? integer
+---@field text string           raw bytes
+
+---@class itlua.event.listed     under --list, instead of everything between file_start and file_end
+---@field ev "listed"
+---@field file string
+---@field line integer
+---@field name string
+
+---@class itlua.event.blocked    a file held the thread while others waited
+---@field ev "blocked"
+---@field file string
+---@field seconds number
+
+---@class itlua.event.file_end
+---@field ev "file_end"
+---@field file string
+---@field seconds number
+---@field left? string          what the file left open
+---@field crashed? string       why its worker ended ("signal 11 (Segmentation fault)")
+
+---@class itlua.event.run_end    the supervisor's last
+---@field ev "run_end"
+---@field seconds number
+---@field successes integer
+---@field failures integer
+---@field errors integer
+---@field pendings integer
+---@field tests integer
+---@field interrupted? string   "SIGINT"
+---@field nothing? string       why no test ran
+
+return {}

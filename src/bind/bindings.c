@@ -1,0 +1,14 @@
+/*
+ * bindings.c - the table of built-in bindings, one line each.
+ *
+ * A light binding is linked in. One whose library takes milliseconds to load is a module of its own, embedded in the
+ * program, and loaded when a state first requires it.
+ */
+#include "bindings.h"
+
+#define LINKED(name) {"itlua." #name ".core", luaopen_itlua_##name##_core, NULL}
+#define LOADED(name) {"itlua." #name ".core", NULL, #name}
+
+const it_binding it_bindings[] = {
+    {NULL, NULL, NULL},
+};
