@@ -1,94 +1,164 @@
-# itlua: `make help` lists the targets.
+# itlua: `make demo` shows it at work, `make test` runs every test, `make help` lists the rest.
 
-NAME      := itlua
-PREFIX    ?= /usr/local
-DESTDIR   ?=
-BUILD     ?= build
-CC        ?= cc
-VERSION   := $(shell git describe --tags --match 'v*' --dirty 2>/dev/null | sed 's/^v//')
+NAME    := itlua
+BUILD   ?= build
+CC      ?= cc
+PREFIX  ?= /usr/local
+DESTDIR ?=
+# A release's archive has a file VERSION; a clone asks git.
+VERSION := $(shell cat VERSION 2>/dev/null || git describe --tags --match 'v*' --dirty 2>/dev/null | sed 's/^v//')
 ifeq ($(VERSION),)
-VERSION   := 0.1.0$(shell git rev-parse --short HEAD 2>/dev/null | sed 's/^/+g/')
+VERSION := 0.1.0$(shell git rev-parse --short HEAD 2>/dev/null | sed 's/^/+g/')
 endif
 
 # luassert and say are dependencies: their installed sources are compiled into the program.
-LUA_SHARE ?= $(firstword $(wildcard $(foreach d,/usr/share/lua/5.4 /usr/local/share/lua/5.4,$(d)/luassert/init.lua)))
-BUNDLED   := $(patsubst %/luassert/init.lua,%,$(LUA_SHARE))
+LUA_SHARE  ?= /usr/share/lua/5.4 /usr/local/share/lua/5.4 /usr/share/lua/5.3 /usr/share/lua/5.1
+installed   = $(firstword $(wildcard $(LUA_SHARE:%=%/$(1))))
+BUNDLED    := $(foreach m,luassert say,$(addsuffix :$(m),$(call installed,$(m))))
+export LUA_SHARE
 
-# -- compiler ---------------------------------------------------------------------------------------------------------
+# -- what is built from what ----------------------------------------------------------------------
 
-isystem    = $(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(1) 2>/dev/null))
-WARNINGS  := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
-             -Wcast-qual -Wwrite-strings -Wvla -Wformat=2 -Wundef -Werror
-OPTIMIZE  ?= -O2 -g -D_FORTIFY_SOURCE=2
-HARDEN    := -fstack-protector-strong -fPIC
-LUA_CF    := $(call isystem,lua5.4)
-ALL_CFLAGS = -std=c11 -D_GNU_SOURCE $(WARNINGS) $(OPTIMIZE) $(HARDEN) $(SANITIZE) -fvisibility=hidden -Iinclude $(LUA_CF) $(CFLAGS)
-ALL_LDFLAGS = $(SANITIZE) -Wl,-z,relro,-z,now,-z,noexecstack $(LDFLAGS)
+# Bindings whose library takes milliseconds to load are modules of their own, embedded in the
+# program, and loaded when first required. The others are linked in, and so are their libraries.
+MODULE_BINDINGS := http server crypto
+lib_http   := libcurl
+lib_server := libmicrohttpd
+lib_crypto := libcrypto
+MAIN_LIBS  := lua5.4 libuv libcjson
 
-# -- what is built from what ------------------------------------------------------------------------------------------
+module_src  = $(wildcard src/bind/$(1).c src/bind/$(1)_*.c)
+BUILT_MODULES := $(foreach b,$(MODULE_BINDINGS),$(if $(call module_src,$(b)),$(b)))
+MODULE_SRC := $(foreach b,$(BUILT_MODULES),$(call module_src,$(b)))
+CORE_SRC   := $(wildcard src/core/*.c)
+BIND_SRC   := $(filter-out $(MODULE_SRC),$(wildcard src/bind/*.c))
+APP_SRC    := $(filter-out src/app/pack.c,$(wildcard src/app/*.c))
+LUA_SRC    := $(sort $(shell find lua -name '*.lua'))
+BUNDLED_SRC := $(foreach b,$(BUNDLED),$(shell find $(firstword $(subst :, ,$(b)))/ -name '*.lua'))
 
-# Bindings whose library takes milliseconds to load are modules of their own, embedded, and loaded when first required.
-LAZY_BINDINGS := $(filter $(patsubst src/bind/%.c,%,$(wildcard src/bind/*.c)),http server crypto)
-lib_http      := libcurl
-lib_server    := libmicrohttpd
-lib_crypto    := libcrypto
-src_http      := $(wildcard src/bind/http*.c)
-src_server    := $(wildcard src/bind/server*.c)
-src_crypto    := $(wildcard src/bind/crypto*.c)
+obj         = $(patsubst src/%.c,$(BUILD)/obj/%.o,$(1))
+MAIN_OBJ   := $(call obj,$(CORE_SRC) $(APP_SRC) $(BIND_SRC)) $(BUILD)/obj/embedded.o
+MODULES    := $(BUILT_MODULES:%=$(BUILD)/bind/%.so)
 
-CORE_SRC  := $(wildcard src/core/*.c)
-APP_SRC   := $(filter-out src/app/pack.c,$(wildcard src/app/*.c))
-LAZY_SRC  := $(foreach b,$(LAZY_BINDINGS),$(src_$(b)))
-BIND_SRC  := $(filter-out $(LAZY_SRC),$(wildcard src/bind/*.c))
-LUA_SRC   := $(shell find lua -name '*.lua' | LC_ALL=C sort)
-MAIN_LIBS := lua5.4 libuv libcjson
+# -- compiler -------------------------------------------------------------------------------------
 
-obj        = $(patsubst src/%.c,$(BUILD)/obj/%.o,$(1))
-MAIN_OBJ  := $(call obj,$(CORE_SRC) $(APP_SRC) $(BIND_SRC)) $(BUILD)/obj/embedded.o
-MODULES   := $(LAZY_BINDINGS:%=$(BUILD)/bind/%.so)
+LIBS       := $(MAIN_LIBS) $(foreach b,$(MODULE_BINDINGS),$(lib_$(b)))
+isystem     = $(patsubst -I%,-isystem %,$(filter -I% -D%,$(shell pkg-config --cflags $(1) 2>/dev/null)))
+INCLUDES   := -Iinclude $(call isystem,$(LIBS))
+WARNINGS   := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes \
+              -Wmissing-prototypes -Wpointer-arith -Wcast-qual -Wwrite-strings -Wvla -Wformat=2 \
+              -Wundef -Werror
+OPTIMIZE   ?= -O2 -g -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+HARDEN     := -fstack-protector-strong -fPIC -fvisibility=hidden
+SANITIZE   ?=
+ALL_CFLAGS := -std=c11 -D_GNU_SOURCE $(WARNINGS) $(OPTIMIZE) $(HARDEN) $(SANITIZE) $(INCLUDES) $(CFLAGS)
+ALL_LDFLAGS := $(SANITIZE) -Wl,-z,relro,-z,now,-z,noexecstack $(LDFLAGS)
 
 .PHONY: all
-all: $(BUILD)/$(NAME) ## build build/itlua
+all: $(BUILD)/$(NAME) $(BUILD)/layers.ok ## build build/itlua (the default)
 
-$(BUILD)/$(NAME): $(MAIN_OBJ)
-	$(CC) $(ALL_LDFLAGS) -rdynamic -o $@ $^ $(shell pkg-config --libs $(MAIN_LIBS)) -ldl -lpthread -lm
-
-$(BUILD)/obj/%.o: src/%.c
-	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(call isystem,$(MAIN_LIBS)) -DITLUA_VERSION='"$(VERSION)"' -MMD -MP -c -o $@ $<
-
-# The version is the only thing that changes without a source file changing.
-$(BUILD)/version: FORCE
-	@mkdir -p $(@D); echo '$(VERSION)' | cmp -s - $@ || echo '$(VERSION)' > $@
-$(BUILD)/obj/app/main.o: $(BUILD)/version
+# Three settings in files that change only when the setting does, so that what depends on a setting
+# can depend on its file: how C is compiled, which files the program is made of, its version.
+FLAGS  := $(CC) $(ALL_CFLAGS) / $(ALL_LDFLAGS) / $(shell pkg-config --modversion $(LIBS) 2>/dev/null)
+INPUTS := $(MAIN_OBJ) $(MODULES) $(LUA_SRC) $(BUNDLED)
 .PHONY: FORCE
 FORCE:
+setting = @mkdir -p $(BUILD); echo '$(1)' | cmp -s - $@ || { $(2)echo '$(1)' > $@; }
+$(BUILD)/flags: FORCE
+	$(call setting,$(FLAGS),tests/ci/packages build --check &&)
+$(BUILD)/inputs: FORCE
+	$(call setting,$(INPUTS))
+$(BUILD)/version: FORCE
+	$(call setting,$(VERSION))
 
-define lazy_binding
-$(patsubst src/%.c,$(BUILD)/obj/%.o,$(src_$(1))): ALL_CFLAGS += $(call isystem,$(lib_$(1)))
-$(BUILD)/bind/$(1).so: $(patsubst src/%.c,$(BUILD)/obj/%.o,$(src_$(1)))
-	@mkdir -p $$(@D)
-	$$(CC) $$(ALL_LDFLAGS) -shared -o $$@ $$^ $$(shell pkg-config --libs $(lib_$(1)))
-endef
-$(foreach b,$(LAZY_BINDINGS),$(eval $(call lazy_binding,$(b))))
+$(BUILD)/$(NAME): $(MAIN_OBJ) $(BUILD)/inputs
+	$(CC) $(ALL_LDFLAGS) -rdynamic -o $@ $(MAIN_OBJ) $(shell pkg-config --libs $(MAIN_LIBS)) -ldl -lpthread -lm
 
-# Lua compiled to bytecode, and the binding modules, as one C file of arrays.
-$(BUILD)/pack: src/app/pack.c
+$(BUILD)/obj/%.o: src/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) -std=c11 -D_GNU_SOURCE $(WARNINGS) -O1 $(LUA_CF) -o $@ $< $(shell pkg-config --libs lua5.4)
+	$(CC) $(ALL_CFLAGS) $(DEFINE) -MMD -MP -c -o $@ $<
+$(BUILD)/obj/app/main.o: $(BUILD)/version
+$(BUILD)/obj/app/main.o: DEFINE = -DITLUA_VERSION='"$(VERSION)"'
 
-$(BUILD)/embedded.c: $(BUILD)/pack $(LUA_SRC) $(MODULES) Makefile
-	@test -n "$(BUNDLED)" || { echo "make: luassert is not installed (Debian: lua-luassert, lua-say); 'make deps' installs it" >&2; exit 1; }
-	$(BUILD)/pack $@ lua:lua $(BUNDLED)/luassert:luassert $(BUNDLED)/say:say $(MODULES)
+define module
+$(BUILD)/bind/$(1).so: $(call obj,$(call module_src,$(1))) $(BUILD)/inputs
+	@mkdir -p $$(@D)
+	$$(CC) $$(ALL_LDFLAGS) -shared -o $$@ $(call obj,$(call module_src,$(1))) $$(shell pkg-config --libs $(lib_$(1)))
+endef
+$(foreach b,$(BUILT_MODULES),$(eval $(call module,$(b))))
+
+# Lua as bytecode, and the modules, as one C file of arrays.
+$(BUILD)/pack: src/app/pack.c $(BUILD)/flags
+	$(CC) -std=c11 -D_GNU_SOURCE $(WARNINGS) -O1 $(INCLUDES) -o $@ $< $(shell pkg-config --libs lua5.4)
+$(BUILD)/embedded.c: $(BUILD)/pack $(LUA_SRC) $(BUNDLED_SRC) $(MODULES) $(BUILD)/inputs
+	$(BUILD)/pack $@ lua:lua $(BUNDLED) $(MODULES)
 $(BUILD)/obj/embedded.o: $(BUILD)/embedded.c
 	@mkdir -p $(@D)
 	$(CC) -std=c11 -O0 -fPIC -c -o $@ $<
 
--include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
-.PHONY: clean help
-clean: ## remove build/
-	rm -rf $(BUILD)
+# -- the two commands of the README ---------------------------------------------------------------
 
-help: ## list the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+JOBS = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
+
+.PHONY: deps demo test
+deps: ## install the packages that building needs, where they are missing (apt-get)
+	@tests/ci/packages build
+demo: deps ## install what is missing, build, and run specs/ against the service in specs/
+	@$(MAKE) $(JOBS) --no-print-directory --quiet all
+	$(BUILD)/$(NAME) specs/
+test: ## install what the tests need and run all of them; the last line is the sum
+	@tests/ci/packages test
+	@tests/ci/test
+
+# -- single parts of the tests: each ends with a line `N passed, N failed, N skipped` ----------------
+
+.PHONY: unit unit-build specs cli parts
+UNIT     := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
+UNIT_OBJ := $(call obj,$(CORE_SRC))
+$(BUILD)/unit/%: tests/unit/%.c $(UNIT_OBJ) $(BUILD)/flags $(BUILD)/inputs
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -Isrc/core -MMD -MP -o $@ $< $(UNIT_OBJ) $(ALL_LDFLAGS) -rdynamic \
+	  $(shell pkg-config --libs cmocka lua5.4 libuv) -ldl -lpthread -lm
+
+unit: unit-build ## the core's unit tests (cmocka)
+	@tests/ci/unit $(UNIT)
+unit-build: $(UNIT)
+
+# What `make test` runs, the slow ones first.
+PARTS := lint unit layers format-check
+parts:
+	@echo $(PARTS)
+
+.PHONY: lint layers format format-check
+layers: ## who may include and require whom; sizes of files and functions
+	@tests/ci/layers
+$(BUILD)/layers.ok: tests/ci/layers $(wildcard src/*/*.[ch]) $(LUA_SRC) $(BUILD)/inputs
+	@tests/ci/layers --quick && touch $@
+
+C_FILES := $(wildcard include/*.h src/*/*.[ch] tests/unit/*.[ch] tests/fuzz/*.[ch] tests/bench/*.[ch])
+lint: ## luacheck, cppcheck, clang-tidy
+	@tests/ci/lint "$(INCLUDES)" $(filter %.c,$(C_FILES))
+format: ## clang-format every C file in place
+	clang-format -i $(C_FILES)
+format-check: ## every C file is as clang-format would leave it
+	@tests/ci/format-check $(C_FILES)
+
+# -- the rest -------------------------------------------------------------------------------------
+
+.PHONY: install uninstall dist clean help
+install: all ## into $(DESTDIR)$(PREFIX): bin/itlua, include/itlua.h
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include
+	install -m 755 $(BUILD)/$(NAME) $(DESTDIR)$(PREFIX)/bin/$(NAME)
+	install -m 644 include/itlua.h $(DESTDIR)$(PREFIX)/include/itlua.h
+uninstall: ## what install put there
+	rm -f $(DESTDIR)$(PREFIX)/bin/$(NAME) $(DESTDIR)$(PREFIX)/include/itlua.h
+dist: ## build/itlua-VERSION.tar.gz of what is committed
+	@mkdir -p $(BUILD)
+	git archive --prefix=$(NAME)-$(VERSION)/ --add-virtual-file=$(NAME)-$(VERSION)/VERSION:$(VERSION) \
+	  -o $(BUILD)/$(NAME)-$(VERSION).tar.gz HEAD
+clean: ## remove everything that was built
+	rm -rf $(BUILD) build-*
+help: ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))

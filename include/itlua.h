@@ -68,9 +68,11 @@ IT_API void it_buf_free(it_buf *b);
 /* Raises an error object {kind, code, message, where, op}; tostring gives "where: message". `kind` is one of timeout
  * cancelled dns http sql redis kafka container process fs json jwt contract usage; `code` is the library's own stable
  * word ("ECONNREFUSED", an SQLSTATE) or NULL. Does not return. */
-IT_API _Noreturn void it_raise(lua_State *L, const char *kind, const char *code, const char *fmt, ...) IT_PRINTF(4, 5);
+IT_API _Noreturn void it_raise(lua_State *L, const char *kind, const char *code, const char *fmt,
+                               ...) IT_PRINTF(4, 5);
 /* The same in two steps, for errors with more fields: push the object, lua_setfield what else it has, throw it. */
-IT_API void it_error_push(lua_State *L, const char *kind, const char *code, const char *fmt, ...) IT_PRINTF(4, 5);
+IT_API void it_error_push(lua_State *L, const char *kind, const char *code, const char *fmt, ...)
+    IT_PRINTF(4, 5);
 IT_API _Noreturn void it_error_throw(lua_State *L);
 /* A wrong argument or a closed handle: a plain Lua error string with the caller's position. */
 IT_API _Noreturn void it_usage(lua_State *L, const char *fmt, ...) IT_PRINTF(2, 3);
@@ -80,10 +82,13 @@ IT_API const char *it_where(lua_State *L);
 /* ---- operations -------------------------------------------------------------------------------------------------- */
 
 typedef struct it_op_class {
-  const char *name;                      /* "http.request": in errors and timelines */
-  int (*push)(lua_State *L, it_op *op);  /* in the coroutine, once it is done: push the results, return how many; may raise */
-  bool (*cancel)(it_op *op);             /* stop it. true: the library will not call back any more */
-  void (*free)(it_op *op);               /* release what it holds and its own memory (free(op)); after push or cancel */
+  const char *name; /* "http.request": in errors and timelines */
+  /* In the coroutine, once it is done: push the results, return how many; may raise. */
+  int (*push)(lua_State *L, it_op *op);
+  /* Stop it. true: the library will not call back any more. */
+  bool (*cancel)(it_op *op);
+  /* Release what it holds and its own memory (free(op)); after push or cancel. */
+  void (*free)(it_op *op);
 } it_op_class;
 
 struct it_op { /* the first member of a binding's own struct; the fields are the core's */
@@ -104,7 +109,8 @@ IT_API void *it_op_new(lua_State *L, size_t size, const it_op_class *cls);
 IT_API int it_await(lua_State *L, it_op *op);
 /* From any callback on the loop, or before it_await; once. */
 IT_API void it_op_done(it_op *op);
-IT_API void it_op_fail(it_op *op, const char *kind, const char *code, const char *fmt, ...) IT_PRINTF(4, 5);
+IT_API void it_op_fail(it_op *op, const char *kind, const char *code, const char *fmt, ...)
+    IT_PRINTF(4, 5);
 /* What the timeline shows: to whom ("GET http://…"), set when it starts; and what came of it ("200 (212 B)"). */
 IT_API void it_op_detail(it_op *op, const char *fmt, ...) IT_PRINTF(2, 3);
 IT_API void it_op_outcome(it_op *op, const char *fmt, ...) IT_PRINTF(2, 3);
@@ -112,10 +118,12 @@ IT_API void it_op_outcome(it_op *op, const char *fmt, ...) IT_PRINTF(2, 3);
 /* ---- resources --------------------------------------------------------------------------------------------------- */
 
 typedef struct it_res_class {
-  const char *name;           /* the metatable's name: "itlua.server" */
-  void (*close)(it_res *res); /* once: let go of the library's things. Called by :close(), __close, __gc, state close */
-  void (*free)(it_res *res);  /* the memory, when the last reference is gone (at once, or with the last operation) */
-  bool quiet;                 /* leaving it open is no fault (a client with only idle connections) */
+  const char *name; /* the metatable's name: "itlua.server" */
+  /* Once: let go of the library's things. Called by :close(), __close, __gc, state close. */
+  void (*close)(it_res *res);
+  /* The memory, when the last reference is gone (at once, or with the last operation). */
+  void (*free)(it_res *res);
+  bool quiet; /* leaving it open is no fault (a client with only idle connections) */
 } it_res_class;
 
 struct it_res { /* the first member of a binding's own struct; the fields are the core's */
@@ -153,8 +161,9 @@ IT_API void it_watch_free(it_watch *w);            /* NULL is fine */
 
 typedef struct it_timer it_timer;
 IT_API it_timer *it_timer_new(it_state *st, void (*fn)(void *data), void *data);
-IT_API void it_timer_set(it_timer *t, int64_t milliseconds); /* once, from now; 0 in the next turn, negative stops it */
-IT_API void it_timer_free(it_timer *t);                      /* NULL is fine */
+/* Once, from now; 0 in the next turn, negative stops it. */
+IT_API void it_timer_set(it_timer *t, int64_t milliseconds);
+IT_API void it_timer_free(it_timer *t); /* NULL is fine */
 
 /* Runs `work` on a pool thread, then `after` on the loop. `work` must not touch Lua or any it_ function but memory's. */
 IT_API void it_work(it_state *st, void (*work)(void *data), void (*after)(void *data), void *data);

@@ -1,6 +1,6 @@
 --- The events of a run: flat tables (strings, numbers, booleans only), one JSON line each under `-o jsonl`.
--- A worker's spec engine emits them, the supervisor adds its own, and every reporter is a function of them and of nothing
--- else. `ev` names the kind. Times are seconds on the wall clock (`at`) or durations (`seconds`); lines count from 1.
+-- A worker's spec engine emits them, the supervisor adds its own, and every reporter is a function of them and of
+-- nothing else. `ev` names the kind. Times are seconds on the wall clock (`at`) or durations (`seconds`); lines count from 1.
 
 ---@class itlua.event.run_start    the supervisor's first
 ---@field ev "run_start"
@@ -63,7 +63,7 @@
 ---@field id? integer           the test, absent when it is a hook's, a block's or the file's
 ---@field block? integer
 ---@field kind "failure"|"error"|"pending"
----@field where string          descriptor: "it" | "before_each" | "describe" | "file" | "finally" | "helper" | "worker" …
+---@field where string       descriptor: "it" | "before_each" | "describe" | "file" | "finally" | "helper" | "worker", …
 ---@field name string           full name of the test, or of the block it happened in ("" at the file's level)
 ---@field message string        what busted prints, "file:line: " in front
 ---@field source string         where it was raised (short_src)

@@ -6,8 +6,10 @@
  */
 #include "bindings.h"
 
+/* clang-format off */
 #define LINKED(name) {"itlua." #name ".core", luaopen_itlua_##name##_core, NULL}
 #define LOADED(name) {"itlua." #name ".core", NULL, #name}
+/* clang-format on */
 
 const it_binding it_bindings[] = {
     {NULL, NULL, NULL},

@@ -5,9 +5,9 @@
 #include <lua.h>
 
 typedef struct it_binding {
-  const char *module;  /* "itlua.json.core" */
-  lua_CFunction open;  /* linked in, or NULL */
-  const char *file;    /* else the embedded module's name: "http" */
+  const char *module; /* "itlua.json.core" */
+  lua_CFunction open; /* linked in, or NULL */
+  const char *file;   /* else the embedded module's name: "http" */
 } it_binding;
 
 extern const it_binding it_bindings[]; /* ends with a NULL module */
