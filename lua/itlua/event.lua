@@ -1,6 +1,7 @@
 --- The events of a run: flat tables (strings, numbers, booleans only), one JSON line each under `-o jsonl`.
 -- A worker's spec engine emits them, the supervisor adds its own, and every reporter is a function of them and of
--- nothing else. `ev` names the kind. Times are seconds on the wall clock (`at`) or durations (`seconds`); lines count from 1.
+-- nothing else. `ev` names the kind. Times are seconds on the wall clock (`at`) or durations (`seconds`); lines count
+-- from 1.
 
 ---@class itlua.event.run_start    the supervisor's first
 ---@field ev "run_start"
