@@ -111,7 +111,8 @@ IT_API int it_await(lua_State *L, it_op *op);
 IT_API void it_op_done(it_op *op);
 IT_API void it_op_fail(it_op *op, const char *kind, const char *code, const char *fmt, ...)
     IT_PRINTF(4, 5);
-/* What the timeline shows: to whom ("GET http://…"), set when it starts; and what came of it ("200 (212 B)"). */
+/* What the timeline shows: to whom ("GET http://…"), set when it starts, and what came of it ("200
+ * (212 B)"). An operation without a detail leaves no trace there. */
 IT_API void it_op_detail(it_op *op, const char *fmt, ...) IT_PRINTF(2, 3);
 IT_API void it_op_outcome(it_op *op, const char *fmt, ...) IT_PRINTF(2, 3);
 

@@ -1,0 +1,179 @@
+/*
+ * core.h - the scheduler's own header, for src/core and src/app. Bindings use include/itlua.h.
+ *
+ * One process has one it_sched: an event loop and a queue of ready tasks. An it_state is one spec file's or script's world:
+ * a lua_State with its tasks, resources and timeline. An it_task is one coroutine with at most one pending operation, its
+ * deadline scopes and its fate. Lua runs in it_task_step() and nowhere else.
+ */
+#ifndef ITLUA_CORE_H
+#define ITLUA_CORE_H
+
+#include <stdatomic.h>
+#include <uv.h>
+
+#include "itlua.h"
+
+/* What a supervisor reads from outside to see that a step is stuck. Times are it_now(); 0 is none. */
+typedef struct it_beat {
+  _Atomic uint64_t step_started; /* when Lua was entered last; 0 while the loop waits */
+  _Atomic uint64_t deadline;     /* of the running task */
+} it_beat;
+
+/* What the core asks of the program around it: where Lua modules and bindings come from. Both may raise. */
+typedef struct it_host {
+  bool (*load)(lua_State *L, const char *module); /* pushes the compiled chunk, or returns false */
+  lua_CFunction (*open)(lua_State *L,
+                        const char *module); /* a binding's luaopen_, NULL when unknown */
+} it_host;
+
+typedef struct it_sched {
+  uv_loop_t loop;
+  const it_host *host;
+  it_beat *beat; /* never NULL; the app may point it into shared memory */
+  it_beat own_beat;
+  void (*blocked)(it_state *st,
+                  uint64_t nanoseconds); /* a step held the thread while others existed, or NULL */
+  it_task *ready, **ready_tail;
+  it_task *current;
+  it_state *states;
+  uint64_t busy, idle; /* nanoseconds spent in Lua, and waiting inside nested waits */
+  unsigned depth, steps;
+} it_sched;
+
+/* A span of time that a task may take, and whether what is outside is felt inside. */
+typedef struct it_scope {
+  struct it_scope *outer;
+  int id;
+  uint64_t start, limit,
+      stolen; /* limit 0: none; stolen: from the state by others, when it began */
+  bool shield, expired;
+} it_scope;
+
+struct it_task {
+  it_state *st;
+  lua_State *co;
+  int ref; /* keeps co in the registry */
+  it_op *pending;
+  it_op *joiner;
+  it_scope *scopes;
+  it_timer *timer;
+  uint64_t armed;  /* when the timer fires, 0 when it is not set */
+  char *cancelled; /* why, when it was */
+  uint64_t cancelled_at;
+  char *traceback; /* of the error that ended it */
+  char *where;     /* who spawned it */
+  uint64_t birth;
+  it_task *next_ready;
+  it_task *next, **link; /* the state's tasks */
+  void (*ended)(it_task *t, void *data);
+  void *data;
+  int nested; /* its nested waits on the C stack */
+  int refs;   /* Lua handles, joins, the app */
+  bool queued, dead, failed, observed, main, quiet;
+};
+
+/* One line of the timeline. */
+typedef struct it_span {
+  uint64_t serial, at, duration;
+  const char *what;
+  char *detail, *outcome;
+  bool open;
+} it_span;
+
+enum { IT_SPANS = 256, IT_NESTED_MAX = 8 };
+
+struct it_state {
+  lua_State *L;
+  it_sched *sched;
+  char *name;
+  it_state *next, **link;
+  it_task *tasks;
+  it_res *resources;
+  it_op *drain; /* waits until every task born after drain_mark has ended */
+  uint64_t drain_mark;
+  uint64_t serial, busy;
+  int holds, scope_ids;
+  it_span *spans; /* a ring of IT_SPANS */
+  unsigned span_count;
+  bool begun, closing, gc_stress;
+};
+
+/* loop.c */
+void it_sched_open(it_sched *s, const it_host *host);
+/* One turn: steps a ready task, or waits for the loop. False when nothing can ever happen again. */
+bool it_turn(it_sched *s);
+/* Turns until the task has ended; when nothing can happen any more it is cancelled as a deadlock. */
+void it_run_until_ended(it_sched *s, it_task *t);
+/* 0, or libuv's error when a handle was left open (it prints which). Every state must be closed. */
+int it_sched_close(it_sched *s);
+void it_ready(it_task *t);
+bool it_wait_nested(it_sched *s); /* one turn from inside a wait; false as it_turn */
+
+/* state.c */
+it_state *it_state_new(it_sched *s, const char *name);
+lua_State *it_state_lua(it_state *st);
+/* Cancels what still runs, gives it `budget` seconds to clean up, closes resources, frees everything. */
+void it_state_close(it_state *st, double budget);
+
+/* modules.c: pushes our module `name`, loaded once a state in the private environment; raises when there is none */
+void it_import(lua_State *L, const char *name);
+void it_modules_open(lua_State *L);
+
+/* library.c: what the standard library does differently under a scheduler */
+void it_library_open(lua_State *L);
+
+/* core_lua.c: require "itlua.core" */
+int it_luaopen_core(lua_State *L);
+
+/* task.c */
+/* A task that calls the function below its `nargs` arguments on top of L (both popped). A state's first is its main task. */
+it_task *it_spawn(lua_State *L, int nargs);
+void it_task_step(it_task *t);
+void it_task_cancel(it_task *t, const char *why);
+void it_task_unref(it_task *t);
+void it_task_free(it_task *t); /* whatever its fate: the state closes */
+void it_task_register(lua_State *L);
+it_task *it_task_check(lua_State *L, int arg);
+void it_task_push(lua_State *L, it_task *t); /* a Lua handle of it */
+int it_task_join(
+    lua_State *L,
+    it_task *t); /* return it_task_join(…): true, results… or false, error, traceback */
+int it_task_first(lua_State *L,
+                  int count); /* return it_task_first(…): which of the handles at 1…count ended */
+int it_task_drain(
+    lua_State *L,
+    uint64_t mark); /* return it_task_drain(…): when no task born after `mark` is alive */
+
+/* deadline.c */
+int it_scope_enter(it_task *t, double seconds, bool shield);
+bool it_scope_leave(it_task *t, int id); /* with every scope inside it; whether it had expired */
+void it_scope_free(it_task *t);
+bool it_task_interrupted(const it_task *t);
+/* Pushes the error that says why the task may not go on: its expired scope or its cancellation, and what it waited for. */
+void it_task_push_interruption(lua_State *L, const it_task *t, const it_op *op);
+void it_task_beat(const it_task *t); /* publishes its deadline */
+void it_hook_install(lua_State *L);
+bool it_hook_is_ours(lua_State *L);
+
+/* watch.c */
+void it_timer_unref(it_timer *t); /* it fires, but keeps no loop alive */
+
+/* op.c */
+void it_op_register(lua_State *L);
+
+/* span.c */
+void it_span_record(it_state *st, const char *what, uint64_t at, char *detail,
+                    char *outcome); /* takes the texts */
+uint64_t it_span_begin(it_state *st, const char *what, const char *detail);
+void it_span_end(it_state *st, uint64_t serial, const char *outcome);
+int it_span_push(lua_State *L, it_state *st, uint64_t since);
+void it_span_free(it_state *st);
+
+/* error.c */
+void it_error_register(lua_State *L);
+const char *it_error_kind(lua_State *L, int idx); /* NULL when it is no error object */
+
+/* res.c */
+uint64_t it_birth(it_state *st); /* the serial that what the running task makes belongs to */
+
+#endif

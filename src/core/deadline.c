@@ -1,0 +1,173 @@
+/*
+ * deadline.c - deadlines and cancellation: scopes, the timer that wakes a waiting task, the hook that stops a busy one.
+ *
+ * An expired scope is sticky: every wait inside it raises until it is left, so a pcall cannot swallow it. A shield hides
+ * what lies outside it, so that cleanup may wait. Time in which another file held the thread is not charged.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core.h"
+
+enum {
+  HOOK_COUNT = 100000
+}; /* VM instructions between two looks at the clock: about a millisecond */
+static const uint64_t GRACE =
+    200000000u; /* after this a pcall around a busy loop gets an error on every instruction */
+
+/* Nanoseconds of Lua that other states ran, ever: the difference between two readings was stolen from this one. */
+static uint64_t stolen(const it_state *st) { return st->sched->busy - st->busy; }
+
+static uint64_t ends_at(const it_task *t, const it_scope *s) {
+  return s->start + s->limit + (stolen(t->st) - s->stolen);
+}
+
+/* The earliest deadline that is felt, 0 when there is none. */
+static uint64_t earliest(const it_task *t) {
+  uint64_t first = 0;
+  for (const it_scope *s = t->scopes; s; s = s->shield ? NULL : s->outer) {
+    if (!s->limit || s->expired) continue;
+    uint64_t at = ends_at(t, s);
+    if (!first || at < first) first = at;
+  }
+  return first;
+}
+
+static void expire(it_task *t, uint64_t now) {
+  for (it_scope *s = t->scopes; s; s = s->outer)
+    if (s->limit && !s->expired && now >= ends_at(t, s)) s->expired = true;
+}
+
+static const it_scope *expired_scope(const it_task *t) {
+  const it_scope *found = NULL;
+  for (const it_scope *s = t->scopes; s; s = s->shield ? NULL : s->outer)
+    if (s->expired) found = s; /* the outermost: leaving an inner one would only meet it again */
+  return found;
+}
+
+static bool shielded(const it_task *t) {
+  for (const it_scope *s = t->scopes; s; s = s->outer)
+    if (s->shield) return true;
+  return false;
+}
+
+bool it_task_interrupted(const it_task *t) {
+  return expired_scope(t) || (t->cancelled && !shielded(t));
+}
+
+void it_task_push_interruption(lua_State *L, const it_task *t, const it_op *op) {
+  double waited = op ? (double)(it_now() - op->started) / 1e9 : 0;
+  it_buf during = {0};
+  if (op)
+    it_buf_addf(&during, ", waiting %.3g s for %s %s", waited, op->cls->name,
+                op->detail ? op->detail : "");
+  while (during.size && during.data[during.size - 1] == ' ') during.data[--during.size] = 0;
+  const it_scope *s = expired_scope(t);
+  const char *text = during.data ? during.data : "";
+  if (s) {
+    it_error_push(L, "timeout", NULL, "stopped after %.6g s%s", (double)s->limit / 1e9, text);
+    lua_pushinteger(L, s->id);
+    lua_setfield(L, -2, "scope");
+  } else {
+    it_error_push(L, "cancelled", NULL, "%s%s", t->cancelled ? t->cancelled : "cancelled", text);
+  }
+  it_buf_free(&during);
+}
+
+/* ---- the timer ---- */
+
+static void arm(it_task *t, uint64_t at);
+
+static void fired(void *data) {
+  it_task *t = data;
+  t->armed = 0;
+  uint64_t now = it_now();
+  expire(t, now);
+  uint64_t next = earliest(t);
+  if (next) arm(t, next > now ? next : now);
+  if (t->pending && it_task_interrupted(t)) it_ready(t);
+}
+
+/* A timer that is set for an earlier time stays: when it fires it looks again. Most scopes thus cost no timer at all. */
+static void arm(it_task *t, uint64_t at) {
+  if (t->armed && t->armed <= at) return;
+  if (!t->timer) {
+    t->timer = it_timer_new(t->st, fired, t);
+    it_timer_unref(t->timer); /* a deadline alone keeps nothing alive */
+  }
+  uint64_t now = it_now();
+  t->armed = at;
+  it_timer_set(t->timer, at > now ? (int64_t)((at - now + 999999) / 1000000) : 0);
+}
+
+void it_task_beat(const it_task *t) {
+  atomic_store_explicit(&t->st->sched->beat->deadline, earliest(t), memory_order_relaxed);
+}
+
+/* ---- scopes ---- */
+
+int it_scope_enter(it_task *t, double seconds, bool shield) {
+  it_scope *s = it_alloc(sizeof *s);
+  s->outer = t->scopes;
+  s->id = ++t->st->scope_ids;
+  s->start = it_now();
+  s->stolen = stolen(t->st);
+  s->shield = shield;
+  if (seconds > 0 && seconds < 1e9) s->limit = (uint64_t)(seconds * 1e9) + 1;
+  t->scopes = s;
+  if (s->limit) arm(t, s->start + s->limit);
+  it_task_beat(t);
+  return s->id;
+}
+
+bool it_scope_leave(it_task *t, int id) {
+  expire(t, it_now());
+  bool expired = false, found = false;
+  while (t->scopes && !found) {
+    it_scope *s = t->scopes;
+    found = s->id == id;
+    if (found) expired = s->expired;
+    t->scopes = s->outer;
+    free(s);
+  }
+  uint64_t next = earliest(t);
+  if (next) arm(t, next);
+  it_task_beat(t);
+  return expired;
+}
+
+void it_scope_free(it_task *t) {
+  for (it_scope *s = t->scopes, *outer; s; s = outer) {
+    outer = s->outer;
+    free(s);
+  }
+  t->scopes = NULL;
+}
+
+/* ---- the hook: a task that computes past its deadline is stopped where it stands ---- */
+
+static void hook(lua_State *L, lua_Debug *ar) {
+  it_sched *s = it_state_of(L)->sched;
+  it_task *t = s->current;
+  bool every = lua_gethookcount(L) == 1;
+  if (!t || t->st != it_state_of(L)) return;
+  uint64_t now = it_now(), first = earliest(t);
+  if (first && now >= first) expire(t, now);
+  const it_scope *over = expired_scope(t);
+  if (!over && !(t->cancelled && !shielded(t))) {
+    if (every) it_hook_install(L);
+    return;
+  }
+  lua_getinfo(L, "S", ar);
+  if (strncmp(ar->source, "=itlua:", 7) == 0)
+    return; /* our own code must come to leave the scope */
+  /* Where it may wait, the next wait raises; here only what computes on and on is stopped, pcall or not. */
+  uint64_t since = over ? ends_at(t, over) : t->cancelled_at;
+  if (now > since + GRACE) lua_sethook(L, hook, LUA_MASKCOUNT, 1);
+  it_task_push_interruption(L, t, NULL);
+  it_error_throw(L);
+}
+
+void it_hook_install(lua_State *L) { lua_sethook(L, hook, LUA_MASKCOUNT, HOOK_COUNT); }
+
+bool it_hook_is_ours(lua_State *L) { return lua_gethook(L) == hook; }

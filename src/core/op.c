@@ -1,0 +1,175 @@
+/*
+ * op.c - operations: the one seam between a library's callbacks and a coroutine that waits.
+ *
+ * An operation is owned by its anchor, a userdata on the waiting coroutine's stack. When the anchor goes (the wait was
+ * interrupted, the coroutine died, the state closes), the operation is cancelled; where the library insists on calling back
+ * (cancel returned false) it is dropped: it_op_done() then frees it, and the state waits for that.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core.h"
+
+#define ANCHOR_TYPE "itlua.op"
+
+static void release(it_op *op) {
+  free(op->error_code);
+  free(op->error_message);
+  free(op->detail);
+  free(op->outcome);
+  op->cls->free(op);
+}
+
+static void abandon(it_op **anchor) {
+  it_op *op = *anchor;
+  if (!op) return;
+  *anchor = NULL;
+  if (op->task && op->task->pending == op) op->task->pending = NULL;
+  op->task = NULL;
+  if (op->done || op->cls->cancel(op)) {
+    release(op);
+  } else {
+    op->dropped = true;
+    it_hold(op->st);
+  }
+}
+
+static int anchor_gc(lua_State *L) {
+  abandon(lua_touserdata(L, 1));
+  return 0;
+}
+
+void it_op_register(lua_State *L) {
+  luaL_newmetatable(L, ANCHOR_TYPE);
+  lua_pushcfunction(L, anchor_gc);
+  lua_setfield(L, -2, "__gc");
+  lua_pop(L, 1);
+}
+
+void *it_op_new(lua_State *L, size_t size, const it_op_class *cls) {
+  it_state *st = it_state_of(L);
+  if (st->gc_stress) lua_gc(L, LUA_GCCOLLECT);
+  it_op **anchor = lua_newuserdatauv(L, sizeof *anchor, 0);
+  *anchor = NULL;
+  luaL_setmetatable(L, ANCHOR_TYPE);
+  it_op *op = it_alloc(size);
+  op->cls = cls;
+  op->st = st;
+  op->started = it_now();
+  return *anchor = op;
+}
+
+void it_op_done(it_op *op) {
+  if (op->done) {
+    fprintf(stderr, "itlua: operation %s ended twice\n", op->cls->name);
+    abort();
+  }
+  op->done = true;
+  if (op->dropped) {
+    it_state *st = op->st;
+    release(op);
+    it_drop(st);
+  } else if (op->task && op->task->pending == op) {
+    it_ready(op->task);
+  }
+}
+
+static void replace(char **field, const char *fmt, va_list args) {
+  it_buf b = {0};
+  va_list again;
+  va_copy(again, args);
+  int size = vsnprintf(NULL, 0, fmt, args);
+  if (size > 0) {
+    b.data = it_alloc((size_t)size + 1);
+    vsnprintf(b.data, (size_t)size + 1, fmt, again);
+  }
+  va_end(again);
+  free(*field);
+  *field = b.data ? b.data : it_strdup("");
+}
+
+void it_op_fail(it_op *op, const char *kind, const char *code, const char *fmt, ...) {
+  va_list args;
+  va_start(args, fmt);
+  replace(&op->error_message, fmt, args);
+  va_end(args);
+  op->error_kind = kind;
+  free(op->error_code);
+  op->error_code = code ? it_strdup(code) : NULL;
+  it_op_done(op);
+}
+
+void it_op_detail(it_op *op, const char *fmt, ...) {
+  va_list args;
+  va_start(args, fmt);
+  replace(&op->detail, fmt, args);
+  va_end(args);
+}
+
+void it_op_outcome(it_op *op, const char *fmt, ...) {
+  va_list args;
+  va_start(args, fmt);
+  replace(&op->outcome, fmt, args);
+  va_end(args);
+}
+
+/* Hands the texts over to the timeline. What never said to whom it goes is housekeeping. */
+static void record(it_op *op) {
+  if (!op->detail) return;
+  it_span_record(op->st, op->cls->name, op->started, op->detail, op->outcome);
+  op->detail = op->outcome = NULL;
+}
+
+static int finish(lua_State *L, int status, lua_KContext ctx) {
+  (void)status;
+  it_op **anchor = lua_touserdata(L, (int)ctx);
+  it_op *op = *anchor;
+  it_task *t = op->task;
+  if (t && t->pending == op) t->pending = NULL;
+  if (op->st->gc_stress) lua_gc(L, LUA_GCCOLLECT);
+  if (!op->done) {
+    it_task_push_interruption(L, t, op);
+    it_op_outcome(op, "%s", t->cancelled ? "cancelled" : "timeout");
+    record(op);
+    abandon(anchor);
+    it_error_throw(L);
+  }
+  if (op->error_kind) {
+    if (!op->outcome) it_op_outcome(op, "%s", op->error_message);
+    it_error_push(L, op->error_kind, op->error_code, "%s", op->error_message);
+    lua_pushstring(L, op->cls->name);
+    lua_setfield(L, -2, "op");
+    record(op);
+    abandon(anchor);
+    it_error_throw(L);
+  }
+  int n = op->cls->push(L, op);
+  record(op);
+  *anchor = NULL;
+  release(op);
+  return n;
+}
+
+int it_await(lua_State *L, it_op *op) {
+  it_sched *s = op->st->sched;
+  it_task *t = s->current && s->current->st == op->st ? s->current : NULL;
+  int anchor = lua_gettop(L);
+  op->task = t;
+  if (op->done || (t && it_task_interrupted(t))) return finish(L, LUA_OK, anchor);
+  if (t) t->pending = op;
+  /* lua_isyieldable alone is not enough: inside a user's own coroutine the yield would land in *their* resume. */
+  if (t && t->co == L && lua_isyieldable(L)) return lua_yieldk(L, 0, anchor, finish);
+  if (op->st->closing && !t)
+    it_raise(L, "cancelled", NULL, "%s cannot wait: the script has ended", op->cls->name);
+  s->depth++;
+  if (t) t->nested++;
+  while (!op->done && !(t && it_task_interrupted(t))) {
+    if (it_wait_nested(s) || op->done || (t && it_task_interrupted(t))) continue;
+    it_op_fail(op, "deadlock", NULL, "deadlock: nothing is left that could end %s", op->cls->name);
+  }
+  if (t) t->nested--;
+  s->depth--;
+  return finish(L, LUA_OK, anchor);
+}

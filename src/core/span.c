@@ -1,0 +1,97 @@
+/*
+ * span.c - the timeline: what a state did to whom, when, for how long, and what came of it. A ring: the last IT_SPANS stay.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core.h"
+
+static it_span *slot(it_state *st) {
+  if (!st->spans) st->spans = it_alloc(IT_SPANS * sizeof *st->spans);
+  it_span *span = &st->spans[st->span_count++ % IT_SPANS];
+  free(span->detail);
+  free(span->outcome);
+  memset(span, 0, sizeof *span);
+  span->serial = ++st->serial;
+  return span;
+}
+
+void it_span_record(it_state *st, const char *what, uint64_t at, char *detail, char *outcome) {
+  it_span *span = slot(st);
+  span->what = what;
+  span->at = at;
+  span->duration = it_now() - at;
+  span->detail = detail;
+  span->outcome = outcome;
+}
+
+uint64_t it_span_begin(it_state *st, const char *what, const char *detail) {
+  it_span *span = slot(st);
+  it_buf text = {0};
+  /* `what` may be a passing Lua string: it lives in front of the detail, in the same memory. */
+  it_buf_add(&text, what, strlen(what) + 1);
+  if (detail) it_buf_add(&text, detail, strlen(detail));
+  span->detail = text.data;
+  span->at = it_now();
+  span->open = true;
+  return span->serial;
+}
+
+void it_span_end(it_state *st, uint64_t serial, const char *outcome) {
+  for (unsigned i = 0; st->spans && i < IT_SPANS; i++) {
+    it_span *span = &st->spans[i];
+    if (span->serial != serial || !span->open) continue;
+    span->duration = it_now() - span->at;
+    span->open = false;
+    span->outcome = outcome ? it_strdup(outcome) : NULL;
+    return;
+  }
+}
+
+static void push_span(lua_State *L, double at, double seconds, const char *what, const char *detail,
+                      const char *outcome) {
+  lua_createtable(L, 0, 5);
+  lua_pushnumber(L, at / 1e9);
+  lua_setfield(L, -2, "at");
+  lua_pushnumber(L, seconds / 1e9);
+  lua_setfield(L, -2, "seconds");
+  lua_pushstring(L, what);
+  lua_setfield(L, -2, "what");
+  lua_pushstring(L, detail ? detail : "");
+  lua_setfield(L, -2, "detail");
+  lua_pushstring(L, outcome ? outcome : "");
+  lua_setfield(L, -2, "outcome");
+}
+
+int it_span_push(lua_State *L, it_state *st, uint64_t since) {
+  lua_Integer n = 0;
+  lua_newtable(L);
+  unsigned first = st->span_count > IT_SPANS ? st->span_count - IT_SPANS : 0;
+  for (unsigned i = first; i < st->span_count; i++) {
+    const it_span *span = &st->spans[i % IT_SPANS];
+    if (span->serial <= since) continue;
+    const char *what = span->what ? span->what : span->detail;
+    const char *detail = span->what ? span->detail : span->detail + strlen(span->detail) + 1;
+    uint64_t took = span->open ? it_now() - span->at : span->duration;
+    push_span(L, (double)span->at, (double)took, what, detail,
+              span->open ? "still running" : span->outcome);
+    lua_rawseti(L, -2, ++n);
+  }
+  for (const it_task *t = st->tasks; t; t = t->next) {
+    const it_op *op = t->dead ? NULL : t->pending;
+    if (!op || op->done || t->main) continue;
+    push_span(L, (double)op->started, (double)(it_now() - op->started), op->cls->name, op->detail,
+              "still waiting");
+    lua_rawseti(L, -2, ++n);
+  }
+  return 1;
+}
+
+void it_span_free(it_state *st) {
+  for (unsigned i = 0; st->spans && i < IT_SPANS; i++) {
+    free(st->spans[i].detail);
+    free(st->spans[i].outcome);
+  }
+  free(st->spans);
+  st->spans = NULL;
+}
