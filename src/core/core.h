@@ -36,6 +36,7 @@ typedef struct it_sched {
   it_task *ready, **ready_tail;
   it_task *current;
   it_state *states;
+  uint64_t polled;     /* when the loop last looked for events */
   uint64_t busy, idle; /* nanoseconds spent in Lua, and waiting inside nested waits */
   unsigned depth, steps;
 } it_sched;

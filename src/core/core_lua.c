@@ -51,6 +51,17 @@ static int l_sleep(lua_State *L) {
   return it_await(L, &s->op);
 }
 
+/* breathe(): where much is computed without a wait, lets the loop and the other tasks have a turn now and then */
+static int l_breathe(lua_State *L) {
+  static const uint64_t breath = 5000000; /* nanoseconds */
+  it_state *st = it_state_of(L);
+  if (it_now() - st->sched->polled < breath) return 0;
+  sleep_op *s = it_op_new(L, sizeof *s, &sleep_class);
+  s->timer = it_timer_new(s->op.st, sleep_over, s);
+  it_timer_set(s->timer, 0);
+  return it_await(L, &s->op);
+}
+
 /* now() -> seconds on the monotonic clock */
 static int l_now(lua_State *L) {
   lua_pushnumber(L, (lua_Number)it_now() / 1e9);
@@ -268,6 +279,7 @@ static int l_environment(lua_State *L) {
 
 int it_luaopen_core(lua_State *L) {
   static const luaL_Reg functions[] = {{"sleep", l_sleep},
+                                       {"breathe", l_breathe},
                                        {"now", l_now},
                                        {"clock", l_clock},
                                        {"spawn", l_spawn},

@@ -38,12 +38,18 @@ static it_task *take_ready(it_sched *s) {
   return t;
 }
 
+static bool poll_events(it_sched *s, uv_run_mode mode) {
+  bool alive = uv_run(&s->loop, mode) != 0 || s->ready;
+  s->polled = it_now();
+  return alive;
+}
+
 bool it_turn(it_sched *s) {
   it_task *t = take_ready(s);
-  if (!t) return uv_run(&s->loop, UV_RUN_ONCE) != 0 || s->ready;
+  if (!t) return poll_events(s, UV_RUN_ONCE);
   it_task_step(t);
   /* Tasks that keep each other ready must not starve the loop. */
-  if (++s->steps % 64 == 0) uv_run(&s->loop, UV_RUN_NOWAIT);
+  if (++s->steps % 64 == 0) poll_events(s, UV_RUN_NOWAIT);
   return true;
 }
 
@@ -51,8 +57,8 @@ bool it_wait_nested(it_sched *s) {
   if (s->ready && s->depth <= IT_NESTED_MAX) return it_turn(s);
   uint64_t from = it_now();
   atomic_store_explicit(&s->beat->step_started, 0, memory_order_relaxed);
-  bool alive = uv_run(&s->loop, UV_RUN_ONCE) != 0 || s->ready;
-  uint64_t now = it_now();
+  bool alive = poll_events(s, UV_RUN_ONCE);
+  uint64_t now = s->polled;
   s->idle += now - from;
   atomic_store_explicit(&s->beat->step_started, now, memory_order_relaxed);
   return alive;
