@@ -22,10 +22,12 @@ struct it_watch {
   it_state *st;
   void (*fn)(void *data, int events);
   void *data;
+  int watched;
 };
 
 static void polled(uv_poll_t *handle, int status, int events) {
   it_watch *w = handle->data;
+  if (status < 0) w->watched = 0; /* libuv has stopped it */
   int seen = (events & UV_READABLE ? IT_READ : 0) | (events & UV_WRITABLE ? IT_WRITE : 0);
   w->fn(w->data, status < 0 ? IT_READ | IT_WRITE : seen);
 }
@@ -45,6 +47,8 @@ it_watch *it_watch_new(it_state *st, int fd, void (*fn)(void *data, int events),
 }
 
 void it_watch_set(it_watch *w, int events) {
+  if (events == w->watched) return; /* libuv would make two system calls of it */
+  w->watched = events;
   int wanted = (events & IT_READ ? UV_READABLE : 0) | (events & IT_WRITE ? UV_WRITABLE : 0);
   if (wanted) uv_poll_start(&w->handle, wanted, polled);
   else uv_poll_stop(&w->handle);
