@@ -172,6 +172,11 @@ IT_API void it_work(it_state *st, void (*work)(void *data), void (*after)(void *
 /* Nanoseconds on the clock of deadlines and timelines (monotonic). */
 IT_API uint64_t it_now(void);
 
+/* ---- null: the one value for JSON's null and SQL's NULL; true in a condition, compared with == --- */
+
+IT_API void it_push_null(lua_State *L);
+IT_API bool it_is_null(lua_State *L, int idx);
+
 /* ---- options tables ---------------------------------------------------------------------------------------------- */
 
 /* Fields of the options table at `idx` (none or nil there: absent). A value of another type is a usage error that names

@@ -304,6 +304,8 @@ int it_luaopen_core(lua_State *L) {
                                        {"environment", l_environment},
                                        {NULL, NULL}};
   luaL_newlib(L, functions);
+  it_push_null(L);
+  lua_setfield(L, -2, "null");
   lua_getglobal(L, "require");
   lua_setfield(L, -2, "user_require");
   lua_getglobal(L, "debug");

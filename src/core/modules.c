@@ -9,6 +9,7 @@
 
 #include "core.h"
 
+static const char *const NULL_VALUE = "itlua.null";
 static const char *const ENVIRONMENT = "itlua.environment", *const MODULES = "itlua.modules";
 
 /* Pushes the module's loader, or false. */
@@ -114,7 +115,35 @@ static void add_searcher(lua_State *L) {
   lua_pop(L, 2);
 }
 
+static int null_tostring(lua_State *L) {
+  lua_pushliteral(L, "null");
+  return 1;
+}
+
+static void open_null(lua_State *L) {
+  lua_newuserdatauv(L, 0, 0);
+  lua_createtable(L, 0, 2);
+  lua_pushcfunction(L, null_tostring);
+  lua_setfield(L, -2, "__tostring");
+  lua_pushliteral(L, "null");
+  lua_setfield(L, -2, "__name");
+  lua_setmetatable(L, -2);
+  lua_setfield(L, LUA_REGISTRYINDEX, NULL_VALUE);
+}
+
+void it_push_null(lua_State *L) { lua_getfield(L, LUA_REGISTRYINDEX, NULL_VALUE); }
+
+bool it_is_null(lua_State *L, int idx) {
+  if (lua_type(L, idx) != LUA_TUSERDATA) return false;
+  idx = lua_absindex(L, idx);
+  it_push_null(L);
+  bool same = lua_rawequal(L, idx, -1);
+  lua_pop(L, 1);
+  return same;
+}
+
 void it_modules_open(lua_State *L) {
+  open_null(L);
   lua_newtable(L);
   lua_setfield(L, LUA_REGISTRYINDEX, MODULES);
   add_searcher(L);
