@@ -122,6 +122,12 @@ function task.race(...)
   return finish(table.unpack(first, 1, first.n))
 end
 
+local function positive(name, seconds)
+  if type(seconds) ~= "number" or seconds <= 0 or seconds ~= seconds then
+    core.usage(name .. " needs a positive number of seconds")
+  end
+end
+
 local function with_scope(seconds, shield, fn, ...)
   local scope = core.enter(seconds, shield)
   local result = table.pack(pcall(fn, ...))
@@ -139,7 +145,7 @@ end
 ---@param fn function
 ---@return any ... what fn returns
 function task.timeout(seconds, fn, ...)
-  if type(seconds) ~= "number" or not (seconds > 0) then core.usage("task.timeout needs a positive number of seconds") end
+  positive("task.timeout", seconds)
   return with_scope(seconds, false, fn, ...)
 end
 
@@ -148,7 +154,7 @@ end
 ---@param fn function
 ---@return any ...
 function task.shield(seconds, fn, ...)
-  if type(seconds) ~= "number" or not (seconds > 0) then core.usage("task.shield needs a positive number of seconds") end
+  positive("task.shield", seconds)
   return with_scope(seconds, true, fn, ...)
 end
 
@@ -174,15 +180,16 @@ local function describe(attempts, total, seconds)
   return table.concat(lines, "\n")
 end
 
---- Calls `fn` again and again until it returns something true (or nothing at all) without raising, and returns that. Gives up after the
---- timeout with an error of kind "timeout" that lists the attempts: values seen, the last failure, whether it ever changed.
+--- Calls `fn` again and again until it returns something true (or nothing at all) without raising, and returns that.
+--- Gives up after the timeout with an error of kind "timeout" that lists the attempts: values seen, the last failure, whether
+--- it ever changed.
 ---@param fn fun(): any
 ---@param options? { timeout?: number, interval?: number } seconds; 2 and 0.05
 ---@return any ...
 function task.eventually(fn, options)
   options = options or {}
   local timeout, interval = options.timeout or 2, options.interval or 0.05
-  local started, attempts, total, last_error = core.now(), {}, 0, nil
+  local started, attempts, total = core.now(), {}, 0
   local span = core.span("eventually", core.where())
   while true do
     total = total + 1
@@ -192,7 +199,6 @@ function task.eventually(fn, options)
       core.span_end(span, ("%d %s"):format(total, total == 1 and "try" or "tries"))
       return table.unpack(result, 2, result.n)
     end
-    last_error = not result[1] and result[2] or nil
     local text = result[1] and show(result[2]) or (tostring(result[2]):gsub("\n", "\n                 "))
     local run = attempts[#attempts]
     if run and run.text == text then
@@ -205,7 +211,7 @@ function task.eventually(fn, options)
     if elapsed + interval > timeout then
       core.span_end(span, ("gave up after %d tries"):format(total))
       core.raise("timeout", "EVENTUALLY", describe(attempts, total, elapsed),
-        { attempts = attempts, tries = total, cause = last_error })
+        { attempts = attempts, tries = total, cause = not result[1] and result[2] or nil })
     end
     core.sleep(interval)
   end
