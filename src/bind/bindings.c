@@ -12,5 +12,6 @@
 /* clang-format on */
 
 const it_binding it_bindings[] = {
+    LINKED(json),
     {NULL, NULL, NULL},
 };
