@@ -33,6 +33,8 @@ typedef struct it_sched {
   it_beat own_beat;
   void (*blocked)(it_state *st,
                   uint64_t nanoseconds); /* a step held the thread while others existed, or NULL */
+  void (*switched)(it_state *st);        /* another state's Lua is about to run, or NULL */
+  it_state *running;                     /* whose Lua ran last */
   it_task *ready, **ready_tail;
   it_task *current;
   it_state *states;

@@ -75,6 +75,7 @@ void it_state_close(it_state *st, double budget) {
   while (st->tasks) it_task_free(st->tasks);
   while (st->holds > 0) uv_run(&s->loop, UV_RUN_ONCE);
   if ((*st->link = st->next)) st->next->link = st->link;
+  if (s->running == st) s->running = NULL;
   it_span_free(st);
   free(st->name);
   free(st);

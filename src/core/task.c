@@ -83,9 +83,10 @@ void it_task_unref(it_task *t) {
   free_if_done(t);
 }
 
-static bool any_alive_since(const it_state *st, uint64_t mark) {
+/* Whoever asks does not count. */
+static bool any_alive_since(const it_state *st, uint64_t mark, const it_task *asks) {
   for (const it_task *t = st->tasks; t; t = t->next)
-    if (!t->dead && t->birth > mark) return true;
+    if (!t->dead && t->birth > mark && t != asks) return true;
   return false;
 }
 
@@ -101,13 +102,19 @@ static void end(it_task *t, bool failed) {
     t->joiner = NULL;
     if (!joiner->done) it_op_done(joiner);
   }
-  if (st->drain && !any_alive_since(st, st->drain_mark)) {
+  if (st->drain && !any_alive_since(st, st->drain_mark, st->drain->task)) {
     it_op *drain = st->drain;
     st->drain = NULL;
     it_op_done(drain);
   }
   if (t->ended) t->ended(t, t->data);
   free_if_done(t);
+}
+
+static void switch_to(it_sched *s, it_state *st) {
+  if (s->running == st) return;
+  s->running = st;
+  if (s->switched) s->switched(st);
 }
 
 void it_task_step(it_task *t) {
@@ -117,11 +124,13 @@ void it_task_step(it_task *t) {
   uint64_t busy = s->busy, idle = s->idle, from = it_now();
   int results, nargs = lua_status(t->co) == LUA_YIELD ? 0 : lua_gettop(t->co) - 1;
   s->current = t;
+  switch_to(s, st);
   it_task_beat(t);
   atomic_store_explicit(&s->beat->step_started, from, memory_order_relaxed);
   int status = lua_resume(t->co, NULL, nargs, &results);
   uint64_t now = it_now();
   s->current = outer;
+  if (outer) switch_to(s, outer->st);
   /* What ran or waited inside (a nested wait steps others) was theirs, not this state's. */
   uint64_t own = now - from - (s->busy - busy) - (s->idle - idle);
   s->busy += own;
@@ -216,7 +225,7 @@ int it_task_drain(lua_State *L, uint64_t mark) {
   it_state *st = it_state_of(L);
   it_op *op = it_op_new(L, sizeof *op, &drain_class);
   st->drain_mark = mark;
-  if (!any_alive_since(st, mark)) it_op_done(op);
+  if (!any_alive_since(st, mark, st->sched->current)) it_op_done(op);
   else st->drain = op;
   return it_await(L, op);
 }

@@ -1,0 +1,183 @@
+--- Where the settings of a run come from: the built-in values, `.busted`, `itlua.lua`, its profile, the command line;
+--- the later wins. `.busted` and `itlua.lua` are Lua: they run with the user's globals and a deadline.
+
+local core = require "itlua.core"
+local system = require "itlua.cli.core"
+local nearest = require "itlua.cli.nearest"
+local options = require "itlua.cli.options"
+
+local config = {}
+
+local BUDGET = 10 -- seconds that a configuration file may compute
+
+-- Words of itlua.lua that are no options of the command line.
+local own = { "profiles", "secrets" }
+
+local function read(path)
+  local f, why = io.open(path, "rb")
+  if not f then return nil, (why:gsub("^.-: ", "")) end
+  local text
+  text, why = f:read("a")
+  f:close()
+  return text, why
+end
+
+-- Runs a configuration file: what it returned, or nil and a message with the place.
+local function evaluate(path)
+  local text, why = read(path)
+  if not text then return nil, ("%s: %s"):format(path, why) end
+  local chunk
+  chunk, why = load((text:gsub("^#[^\n]*", "")), "@" .. path, "t", core.globals())
+  if not chunk then return nil, why end
+  local scope = core.enter(BUDGET)
+  local ok, value = pcall(chunk)
+  local expired = core.leave(scope)
+  if expired then return nil, ("%s: still running after %g s"):format(path, BUDGET) end
+  if ok then return value, text end
+  why = tostring(value)
+  return nil, why:find(path, 1, true) and why or ("%s: %s"):format(path, why)
+end
+
+-- "itlua.lua:7" where the file names `word` on line 7.
+local function place(path, text, word)
+  local number = 0
+  for line in (text .. "\n"):gmatch("(.-)\n") do
+    number = number + 1
+    local code = line:gsub("%-%-.*$", "")
+    if code:find("%f[%w_-]" .. word:gsub("%W", "%%%0") .. "%f[^%w_-]") then return path .. ":" .. number end
+  end
+  return path
+end
+
+local function join_names(list)
+  local names = {}
+  for name in pairs(list) do names[#names + 1] = tostring(name) end
+  table.sort(names)
+  return names
+end
+
+-- Takes the options of `from` over into `into`. `strict`: an unknown name is a mistake.
+local function take(into, from, path, text, strict)
+  local names = join_names(from)
+  table.sort(names)
+  for _, name in ipairs(names) do
+    local value = from[name]
+    local o = options.named(name) or options.named((name:gsub("_", "-")))
+    if name == "ROOT" then
+      into.ROOT = type(value) == "table" and value or { value }
+    elseif o then
+      local v, expected = options.coerce(o, value)
+      if expected then
+        return ("%s: %s must be %s, not %s"):format(place(path, text, name), name, expected,
+          type(value) == "string" and ("'" .. value .. "'") or ("a " .. type(value)))
+      end
+      into[o.long] = v
+      for _, other in ipairs(o.sets or {}) do into[other] = v end
+    elseif strict and not (from == strict and (name == "profiles" or name == "secrets")) then
+      local known = { table.unpack(own) }
+      for _, option in ipairs(options.run) do
+        if option.config ~= false then known[#known + 1] = option.long end
+      end
+      return ("%s: unknown setting '%s'%s"):format(place(path, text, name), name, nearest.hint(name, known))
+    end
+  end
+end
+
+-- .busted: {_all = {…}, default = {…}, task = {…}}
+local function busted(into, path, task)
+  local file, text = evaluate(path)
+  if type(text) ~= "string" or file == nil and text:find(path, 1, true) == 1 then return text end
+  if type(file) ~= "table" then return ("%s: returns no table"):format(path) end
+  local chosen = file[task or "default"]
+  if task and type(chosen) ~= "table" then
+    local tasks = {}
+    for name, value in pairs(file) do
+      if type(value) == "table" and name ~= "_all" then tasks[#tasks + 1] = tostring(name) end
+    end
+    table.sort(tasks)
+    return ("%s: no task '%s'%s"):format(path, task,
+      #tasks > 0 and (" (there is " .. table.concat(tasks, ", ") .. ")") or "")
+  end
+  local wrong = type(file._all) == "table" and take(into, file._all, path, text)
+  return wrong or type(chosen) == "table" and take(into, chosen, path, text) or nil
+end
+
+local function strings(value)
+  if type(value) ~= "table" then return false end
+  for _, v in pairs(value) do
+    if type(v) ~= "string" then return false end
+  end
+  return true
+end
+
+-- itlua.lua: {option = value, profiles = {name = {…}}, secrets = {…}}
+local function project(into, path, profile)
+  local file, text = evaluate(path)
+  if type(file) ~= "table" then
+    return file == nil and type(text) == "string" and text:find(path, 1, true) == 1 and text
+      or ("%s: returns no table"):format(path)
+  end
+  local wrong = take(into, file, path, text, file)
+  if wrong then return wrong end
+  if file.secrets ~= nil and not strings(file.secrets) then
+    return ("%s: secrets must be a list of names of environment variables"):format(place(path, text, "secrets"))
+  end
+  into.secrets = file.secrets
+  local profiles = file.profiles or {}
+  if type(profiles) ~= "table" then
+    return ("%s: profiles must be a table of tables"):format(place(path, text, "profiles"))
+  end
+  for _, name in ipairs(join_names(profiles)) do
+    if type(profiles[name]) ~= "table" then
+      return ("%s: the profile '%s' must be a table"):format(place(path, text, name), name)
+    end
+    local checked = take(name == profile and into or {}, profiles[name], path, text, profiles)
+    if checked then return checked end
+  end
+  if profile and not profiles[profile] then
+    local names = join_names(profiles)
+    return ("%s: no profile '%s'%s"):format(path, profile,
+      #names > 0 and (" (there is " .. table.concat(names, ", ") .. ")") or "")
+  end
+end
+
+--- All settings of a run, from everywhere.
+---@param given table        what the command line said (options.parse)
+---@param roots string[]     its paths
+---@return table? settings   long names to values; ROOT, project (there is an itlua.lua), secrets
+---@return string? wrong     what is wrong with them, with the place
+function config.load(given, roots)
+  local settings = options.defaults()
+  local directory = given.directory
+  if directory and system.kind(directory) ~= "directory" then
+    return nil, ("-C %s: no such folder"):format(directory)
+  end
+  local function inside(name) return directory and (directory .. "/" .. name) or name end
+
+  local file = given["config-file"]
+  if file and system.kind(file) ~= "file" then return nil, ("--config-file %s: no such file"):format(file) end
+  file = file or system.kind(inside(".busted")) == "file" and inside(".busted") or nil
+  if given.run and not file then return nil, ("--run %s: there is no .busted"):format(given.run) end
+  local wrong = file and busted(settings, file, given.run)
+  if wrong then return nil, wrong end
+
+  file = inside("itlua.lua")
+  settings.project = system.kind(file) == "file"
+  if settings.project then
+    wrong = project(settings, file, given.profile)
+    if wrong then return nil, wrong end
+  elseif given.profile then
+    return nil, ("--profile %s: there is no itlua.lua"):format(given.profile)
+  end
+
+  for name, value in pairs(given) do settings[name] = value end
+  if #roots > 0 then settings.ROOT = roots end
+  for _, tag in ipairs(settings.tags) do
+    for _, excluded in ipairs(settings["exclude-tags"]) do
+      if tag == excluded then return nil, ("--tags and --exclude-tags both name #%s"):format(tag) end
+    end
+  end
+  return settings
+end
+
+return config

@@ -1,0 +1,64 @@
+--- The command line: `main` takes the program's arguments and returns its exit code.
+--
+-- 0 all passed; 1 failures, errors, or nothing was run; 2 usage or configuration error; 3 interrupted.
+
+local nearest = require "itlua.cli.nearest"
+
+local cli = {}
+
+-- Each is a module of this folder with `run(args) -> exit code` and `help`.
+local commands = { "run", "exec", "list", "doctor", "version", "help" }
+
+local function is_command(word)
+  for _, name in ipairs(commands) do
+    if name == word then return true end
+  end
+  return false
+end
+
+--- Says what is wrong with the command line or a configuration file.
+---@param message string
+---@return integer exit_code    2
+function cli.refuse(message)
+  io.stdout:flush()
+  io.stderr:write("itlua: ", message, "\n")
+  return 2
+end
+
+--- The command that was probably meant by a path that does not exist.
+---@param word string
+---@return string hint
+function cli.command_hint(word) return nearest.hint(word, commands, "the command '%s'") end
+
+--- Whether --help stands among the arguments of a command, in front of what belongs to a script.
+---@param args string[]
+---@return boolean
+local function asks_for_help(args)
+  for _, text in ipairs(args) do
+    if text == "--" then return false end
+    if text == "--help" or text == "-h" then return true end
+  end
+  return false
+end
+
+---@param args string[]    args[0] is the program
+---@return integer exit_code
+function cli.main(args)
+  local name = args[1]
+  local rest = { table.unpack(args, 2) }
+  if name == "--version" then name = "version" end
+  if not is_command(name) then
+    name, rest = "run", { table.unpack(args) }
+  end
+  if name == "run" and rest[1] == "help" then name = "help" end
+  local command = require("itlua.cli." .. name)
+  if name ~= "exec" and asks_for_help(rest) then
+    io.stdout:write(type(command.help) == "function" and command.help() or command.help)
+    return 0
+  end
+  return command.run(rest, args)
+end
+
+cli.commands = commands
+
+return cli

@@ -1,0 +1,99 @@
+/*
+ * platform.c - what every operating system does in its own way. On Linux: memfd, prctl and /proc; elsewhere POSIX's nearest.
+ */
+#include "platform.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
+
+#ifdef __linux__
+static int unnamed(const char *name) { return memfd_create(name, MFD_CLOEXEC); }
+#else
+static int unnamed(const char *name) {
+  char path[64];
+  (void)name;
+  snprintf(path, sizeof path, "/tmp/itlua.XXXXXX");
+  int fd = mkstemp(path);
+  if (fd >= 0) {
+    unlink(path);
+    fcntl(fd, F_SETFD, FD_CLOEXEC);
+  }
+  return fd;
+}
+#endif
+
+int it_memory_file(const char *name, size_t size) {
+  int fd = unnamed(name);
+  if (fd >= 0 && ftruncate(fd, (off_t)size) != 0) {
+    close(fd);
+    return -1;
+  }
+  return fd;
+}
+
+/* dlopen takes two libraries for one when their paths are equal, and descriptors' numbers come back: the dots differ. */
+void it_descriptor_path(int fd, char *path, size_t size) {
+  static int count;
+  size_t n = (size_t)snprintf(path, size, "/proc/self/fd/");
+  for (int i = 0; i < count && n + 16 < size; i++) n += (size_t)snprintf(path + n, size - n, "./");
+  snprintf(path + n, size - n, "%d", fd);
+  count++;
+}
+
+void it_signal_with_parent(int signal) {
+#ifdef __linux__
+  prctl(PR_SET_PDEATHSIG, signal);
+#else
+  (void)signal;
+#endif
+}
+
+#ifdef __linux__
+enum { TREE_MAX = 4096 };
+
+/* "12 345 " -> list[count…] */
+static size_t add_numbers(pid_t *list, size_t count, const char *text) {
+  char *end;
+  for (long pid; count < TREE_MAX && (pid = strtol(text, &end, 10)) > 0; text = end)
+    list[count++] = (pid_t)pid;
+  return count;
+}
+
+static size_t add_children(pid_t *list, size_t count, pid_t pid) {
+  char path[64], file[400], text[4096];
+  snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
+  DIR *threads = opendir(path);
+  if (!threads) return count;
+  for (const struct dirent *e; (e = readdir(threads));) {
+    snprintf(file, sizeof file, "%s/%s/children", path, e->d_name);
+    int fd = e->d_name[0] == '.' ? -1 : open(file, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) continue;
+    ssize_t n = read(fd, text, sizeof text - 1);
+    close(fd);
+    text[n > 0 ? n : 0] = 0;
+    count = add_numbers(list, count, text);
+  }
+  closedir(threads);
+  return count;
+}
+
+void it_kill_tree(pid_t pid) {
+  static pid_t list[TREE_MAX];
+  size_t count = 0;
+  kill(pid, SIGSTOP); /* it starts nothing more */
+  list[count++] = pid;
+  for (size_t i = 0; i < count; i++) count = add_children(list, count, list[i]);
+  for (size_t i = 0; i < count; i++) kill(list[i], SIGKILL);
+}
+#else
+void it_kill_tree(pid_t pid) { kill(pid, SIGKILL); }
+#endif

@@ -1,0 +1,20 @@
+/* system.h - require "itlua.cli.core": what the command line's Lua needs of the system and of the program. */
+#ifndef ITLUA_SYSTEM_H
+#define ITLUA_SYSTEM_H
+
+#include "worker.h"
+
+int it_luaopen_cli(lua_State *L);
+
+/* supervisor.c, local.c, signals.c: add their functions to the table on top. */
+void it_supervisor_open(lua_State *L);
+void it_local_open(lua_State *L);
+void it_signals_open(lua_State *L);
+
+/* local.c: the worker in this process, if there is one, closes its ended states. */
+void it_local_reap(void);
+
+/* What main.c knows. */
+extern const char *const it_version;
+
+#endif
