@@ -41,6 +41,7 @@ typedef struct it_sched {
   uint64_t polled;     /* when the loop last looked for events */
   uint64_t busy, idle; /* nanoseconds spent in Lua, and waiting inside nested waits */
   unsigned depth, steps;
+  bool polling; /* libuv is running, not Lua */
 } it_sched;
 
 /* A span of time that a task may take, and whether what is outside is felt inside. */

@@ -28,6 +28,8 @@ void it_ready(it_task *t) {
   t->next_ready = NULL;
   *s->ready_tail = t;
   s->ready_tail = &t->next_ready;
+  /* libuv before 1.45 runs due timers first and then waits all the same, whatever they made ready. */
+  if (s->polling) uv_stop(&s->loop);
 }
 
 static it_task *take_ready(it_sched *s) {
@@ -39,7 +41,9 @@ static it_task *take_ready(it_sched *s) {
 }
 
 static bool poll_events(it_sched *s, uv_run_mode mode) {
+  s->polling = true;
   bool alive = uv_run(&s->loop, mode) != 0 || s->ready;
+  s->polling = false;
   s->polled = it_now();
   return alive;
 }
