@@ -3,10 +3,12 @@
  *
  * The command line runs as the main task of a state of its own; the integer that its main returns is the exit code.
  */
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "embed.h"
 #include "ipc.h"
@@ -20,7 +22,14 @@ const char *const it_version = ITLUA_VERSION;
 
 static const double CLEANUP = 5; /* seconds for what a script left running */
 
-static void nothing(int number) { (void)number; }
+/* A worker that died while something was sent to it is the supervisor's business; whoever read the output and went away
+ * (`itlua | head`) ends the program as usual. A handler, unlike SIG_IGN, does not outlive an exec. */
+static void broken_pipe(int number) {
+  struct pollfd out = {STDOUT_FILENO, POLLOUT, 0};
+  if (poll(&out, 1, 0) < 1 || !(out.revents & POLLERR)) return;
+  signal(number, SIG_DFL);
+  raise(number);
+}
 
 static void ended(it_task *t, void *data) {
   int *code = data;
@@ -80,7 +89,7 @@ static int run(it_sched *sched, it_state *st, int argc, char **argv) {
 
 int main(int argc, char **argv) {
   if (argc > 1 && strcmp(argv[1], IT_WORKER_ARGUMENT) == 0) return it_worker_main();
-  signal(SIGPIPE, nothing); /* a handler: what is exec'ed has the default again */
+  signal(SIGPIPE, broken_pipe);
   it_sched sched;
   it_sched_open(&sched, &it_program);
   it_state *st = it_state_new(&sched, "itlua");

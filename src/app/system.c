@@ -11,8 +11,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 static int failed(lua_State *L) {
@@ -82,6 +85,14 @@ static int l_terminal(lua_State *L) {
   return 1;
 }
 
+/* columns() -> the width of the terminal, nil without one */
+static int l_columns(lua_State *L) {
+  struct winsize size;
+  if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return 0;
+  lua_pushinteger(L, size.ws_col);
+  return 1;
+}
+
 /* cores() -> how many processors this process may use */
 static int l_cores(lua_State *L) {
   lua_Integer cores = 0;
@@ -105,6 +116,23 @@ static int l_limit(lua_State *L) {
   return 1;
 }
 
+/* connects(path) -> true when something listens on the socket, or nil and why */
+static int l_connects(lua_State *L) {
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  size_t size;
+  const char *path = luaL_checklstring(L, 1, &size);
+  if (size >= sizeof address.sun_path) return luaL_argerror(L, 1, "too long for a socket");
+  memcpy(address.sun_path, path, size + 1);
+  int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+  bool ok = fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0;
+  int why = errno;
+  if (fd >= 0) close(fd);
+  errno = why;
+  if (!ok) return failed(L);
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
 /* random_seed() -> a number that nobody can foresee */
 static int l_random_seed(lua_State *L) {
   uint32_t seed = 0;
@@ -114,11 +142,18 @@ static int l_random_seed(lua_State *L) {
 }
 
 int it_luaopen_cli(lua_State *L) {
-  static const luaL_Reg functions[] = {
-      {"kind", l_kind},   {"readable", l_readable}, {"identity", l_identity},
-      {"scan", l_scan},   {"chdir", l_chdir},       {"terminal", l_terminal},
-      {"cores", l_cores}, {"limit", l_limit},       {"random_seed", l_random_seed},
-      {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"kind", l_kind},
+                                       {"readable", l_readable},
+                                       {"identity", l_identity},
+                                       {"scan", l_scan},
+                                       {"chdir", l_chdir},
+                                       {"terminal", l_terminal},
+                                       {"columns", l_columns},
+                                       {"cores", l_cores},
+                                       {"limit", l_limit},
+                                       {"connects", l_connects},
+                                       {"random_seed", l_random_seed},
+                                       {NULL, NULL}};
   luaL_newlib(L, functions);
   lua_pushstring(L, it_version);
   lua_setfield(L, -2, "version");

@@ -1,0 +1,182 @@
+--- itlua doctor: what this machine offers to tests. It looks and asks; it changes and downloads nothing.
+
+local system = require "itlua.cli.core"
+
+local doctor = {}
+
+doctor.help = [[
+Usage: itlua doctor
+
+Says what this machine offers: what the program itself needs, containers,
+databases and brokers that can be started as plain processes, limits, settings of
+the folder one stands in.
+  ok  there and working     --  not there (and what it would be good for)
+  !!  there, but not as it should be
+Exit code: 0, or 1 where something is marked !!.
+]]
+
+local wrong
+
+local function say(mark, name, text)
+  if mark == "!!" then wrong = true end
+  io.stdout:write(("  %s  %-14s %s\n"):format(mark, name, text))
+end
+
+local function title(text) io.stdout:write("\n", text, "\n") end
+
+-- The first line that a command prints, or nil when it fails.
+local function ask(command)
+  local handle = io.popen(command .. " 2>&1 </dev/null")
+  local line = handle and handle:read("l")
+  local ok = handle and handle:close()
+  return ok and line or nil
+end
+
+-- Where a program is: in the PATH, or in one of the folders (shell patterns) where packages hide it.
+local function find(name, ...)
+  for folder in (os.getenv("PATH") or ""):gmatch("[^:]+") do
+    local path = folder .. "/" .. name
+    if system.kind(path) == "file" then return path end
+  end
+  for _, pattern in ipairs { ... } do
+    local path = ask(("ls -d %s/%s 2>/dev/null | sort -V | tail -n 1"):format(pattern, name))
+    if path and system.kind(path) == "file" then return path end
+  end
+end
+
+local function program(name, purpose, version_option, ...)
+  local path = find(name, ...)
+  if not path then return say("--", name, "not found; " .. purpose) end
+  local line = ask(("'%s' %s"):format(path, version_option))
+  if line then say("ok", name, ("%s (%s)"):format(line, path))
+  else say("!!", name, ("%s cannot be run"):format(path)) end
+end
+
+-- == the program itself ==
+
+local function itself()
+  title(("itlua %s"):format(system.version))
+  for _, entry in ipairs(require("itlua.cli.version").list()) do
+    local loaded = not entry[2]:find("cannot be loaded", 1, true)
+    say(loaded and "ok" or "!!", entry[1], entry[2])
+  end
+  local worker, why = pcall(function()
+    local w <close> = system.worker("0", false)
+    w:send("E")
+    local ev, ended
+    repeat ev, ended = w:next() until ev == nil
+    if ended.code ~= 0 or ended.signal ~= 0 then error(ended.reason .. " " .. ended.output, 0) end
+  end)
+  if worker then say("ok", "workers", "a worker process starts and ends")
+  else say("!!", "workers", "a worker process cannot be started: " .. tostring(why)) end
+end
+
+-- == the machine ==
+
+local function memory()
+  local f = io.open("/proc/meminfo")
+  local text = f and f:read("a") or ""
+  if f then f:close() end
+  local total, free = text:match("MemTotal:%s*(%d+)"), text:match("MemAvailable:%s*(%d+)")
+  if not total then return end
+  say("ok", "memory", ("%.1f GB, %.1f GB of it free"):format(total / 2 ^ 20, (free or 0) / 2 ^ 20))
+end
+
+local function machine()
+  title("This machine")
+  local cores = system.cores()
+  say("ok", "processors", ("%d: -j %d in a project with an itlua.lua"):format(cores, cores))
+  memory()
+  local files = system.limit("files")
+  if files < 1024 then say("!!", "open files", ("%d at most: runs with much concurrency need 1024"):format(files))
+  else say("ok", "open files", files == math.huge and "no limit" or ("%d at most"):format(files)) end
+  local folder = os.getenv("TMPDIR") or "/tmp"
+  say(system.kind(folder) == "directory" and "ok" or "!!", "temporary", folder)
+  local locale = os.getenv("LC_ALL") or os.getenv("LC_CTYPE") or os.getenv("LANG") or ""
+  if locale:lower():find("utf%-?8") then say("ok", "locale", locale)
+  else say("--", "locale", (locale ~= "" and locale or "C") .. ": not UTF-8, names outside ASCII may look odd") end
+end
+
+-- == containers ==
+
+local function sockets()
+  local list = {}
+  local host = os.getenv("DOCKER_HOST")
+  if host then list[1] = host:match("^unix://(.+)$") or host
+  else
+    list[1] = "/var/run/docker.sock"
+    local runtime = os.getenv("XDG_RUNTIME_DIR")
+    if runtime then list[2] = runtime .. "/docker.sock"; list[3] = runtime .. "/podman/podman.sock" end
+    list[#list + 1] = "/run/podman/podman.sock"
+  end
+  return list, host
+end
+
+local function containers()
+  title("Containers")
+  local list, host = sockets()
+  if host and not host:find("^unix://") then
+    return say("ok", "docker", ("DOCKER_HOST=%s (not asked whether it answers)"):format(host))
+  end
+  for _, path in ipairs(list) do
+    if system.kind(path) then
+      local ok, why = system.connects(path)
+      if ok then return say("ok", "docker", ("%s takes connections"):format(path)) end
+      return say("!!", "docker", ("%s is there, but: %s"):format(path, why))
+    end
+  end
+  if host then return say("!!", "docker", ("DOCKER_HOST=%s: there is no such socket"):format(host)) end
+  say("--", "docker", "no socket found; containers cannot be started here")
+end
+
+-- == programs that stand in for containers ==
+
+local function programs()
+  title("Programs")
+  program("postgres", "tests of SQL need one, or a container", "--version", "/usr/lib/postgresql/*/bin",
+    "/usr/local/pgsql/bin")
+  program("initdb", "makes a database to throw away", "--version", "/usr/lib/postgresql/*/bin", "/usr/local/pgsql/bin")
+  program("redis-server", "tests of Redis need one, or a container", "--version")
+  program("java", "a Kafka broker of its own needs it", "-version")
+  program("kafka-server-start.sh", "a Kafka broker of its own", "--version",
+    (os.getenv("KAFKA_HOME") or "/opt/kafka") .. "/bin")
+  program("openssl", "makes certificates to test with", "version")
+end
+
+-- == this folder ==
+
+local function folder()
+  title("This folder")
+  local any
+  for _, name in ipairs { "itlua.lua", ".busted" } do
+    if system.kind(name) == "file" then
+      any = true
+      local settings, why = require("itlua.cli.config").load({}, {})
+      if settings then say("ok", name, "can be read") else say("!!", name, why) end
+      break
+    end
+  end
+  if not any then say("--", "settings", "neither an itlua.lua nor a .busted: a plain busted project") end
+  local found
+  for _, name in ipairs { "specs", "spec" } do
+    if system.kind(name) == "directory" then
+      found = true
+      say("ok", name .. "/", "is run by default")
+      break
+    end
+  end
+  if not found then say("--", "specs", "no specs/ and no spec/: name paths to run") end
+end
+
+---@return integer exit_code
+function doctor.run()
+  wrong = false
+  itself()
+  machine()
+  containers()
+  programs()
+  folder()
+  return wrong and 1 or 0
+end
+
+return doctor

@@ -1,0 +1,291 @@
+--- itlua [run] [options] [paths…]: runs specs.
+
+local config = require "itlua.cli.config"
+local core = require "itlua.core"
+local find = require "itlua.cli.find"
+local options = require "itlua.cli.options"
+local pool = require "itlua.cli.pool"
+local system = require "itlua.cli.core"
+
+local run = {}
+
+local STATE_OUTPUT = 1 << 20 -- bytes of output kept of a test where it is not printed as it comes
+
+---@return string
+function run.help()
+  return [[
+Usage: itlua [run] [options] [paths...]
+
+Runs spec files. A path is a file, a folder, or file:line for the test at that line.
+Without one: specs/, else spec/.
+
+Exit code: 0 all passed; 1 failures, errors, or no test ran; 2 wrong usage or
+settings; 3 interrupted.
+]] .. options.describe(options.run) .. [[
+
+Other commands: exec, list, doctor, version, help (itlua help COMMAND).
+Settings are read from .busted and itlua.lua; what the command line says wins.
+]]
+end
+
+local function refuse(message) return require("itlua.cli").refuse(message) end
+
+local function default_roots(roots)
+  if roots and #roots > 0 then return roots end
+  for _, folder in ipairs { "specs", "spec" } do
+    if system.kind(folder) == "directory" then return { folder } end
+  end
+  return nil, "there is no specs/ and no spec/ here: name the files or folders to run"
+end
+
+-- "a,b" stands for two paths, as in busted, unless there is such a file.
+local function split_roots(roots)
+  local all = {}
+  for _, root in ipairs(roots) do
+    if system.kind(root) or not root:find(",", 1, true) then
+      all[#all + 1] = root
+    else
+      for part in root:gmatch("[^,]+") do all[#all + 1] = part end
+    end
+  end
+  return all
+end
+
+local function with_hint(wrong, roots)
+  local only = #roots == 1 and not roots[1]:find("[/.]") and wrong:find("^" .. roots[1]:gsub("%W", "%%%0") .. ": ")
+  return only and wrong .. require("itlua.cli").command_hint(roots[1]) or wrong
+end
+
+-- How many processes, how many files at a time in each, and whether each file has a state of its own.
+local function shape(settings, files)
+  local project = settings.project and not settings.coverage
+  local jobs = settings.jobs or (project and system.cores() or 1)
+  local concurrency = settings.concurrency or (project and 8 or 1)
+  if settings["in-process"] then jobs = 1 end
+  jobs = math.max(1, math.min(jobs, #files))
+  concurrency = math.min(concurrency, math.max(1, (#files + jobs - 1) // jobs))
+  return jobs, concurrency, settings.project or concurrency > 1
+end
+
+local supervisors_own = {
+  "ROOT", "output", "Xoutput", "jobs", "concurrency", "mask", "secrets", "log-success", "project", "directory",
+}
+
+-- What the workers get to know.
+local function worker_settings(settings, files, args, isolated, streams)
+  local for_worker = {}
+  for name, value in pairs(settings) do for_worker[name] = value end
+  for _, name in ipairs(supervisors_own) do for_worker[name] = nil end
+  if settings["fail-fast"] then for_worker["keep-going"] = false end
+  for_worker.file_timeout = settings["file-timeout"]
+  for_worker.max_failures = settings["max-failures"]
+  for_worker.arg = { table.unpack(args) }
+  for_worker.isolated, for_worker.live = isolated, streams
+  for_worker.output_limit = streams and 0 or STATE_OUTPUT
+  local lines
+  for _, file in ipairs(files) do
+    if file.lines then
+      lines = lines or {}
+      lines[file.path] = file.lines
+    end
+  end
+  for_worker.lines = lines
+  return for_worker
+end
+
+-- Files that ask to run alone or name locks.
+local function read_claims(files)
+  local ok, claims = pcall(require, "itlua.spec.claims")
+  if not ok then return end
+  for _, file in ipairs(files) do
+    local f = io.open(file.path, "rb")
+    local text = f and f:read(4096) or ""
+    if f then f:close() end
+    if text:find("itlua:", 1, true) then
+      local found = claims.of(text)
+      file.alone, file.locks = found.alone, found.locks
+    end
+  end
+end
+
+local filters = { "tags", "exclude-tags", "filter", "filter-out", "name", "exclude-names-file" }
+
+-- Why no test ran.
+local function nothing_ran(settings, files, roots)
+  if #files == 0 then
+    return ("no file below %s has a name that matches %s"):format(table.concat(roots, ", "),
+      table.concat(settings.pattern, " or "))
+  end
+  local used = {}
+  for _, name in ipairs(filters) do
+    local value = settings[name]
+    if value and #value > 0 then
+      used[#used + 1] = ("--%s=%s"):format(name, type(value) == "table" and table.concat(value, ",") or value)
+    end
+  end
+  for _, file in ipairs(files) do
+    if file.lines then used[#used + 1] = ("%s:%d"):format(file.path, file.lines[1]) end
+  end
+  local where = #files == 1 and files[1].path or ("%d files"):format(#files)
+  if #used > 0 then return ("%s left none of the tests in %s"):format(table.concat(used, ", "), where) end
+  return ("there is no test in %s"):format(where)
+end
+
+local function new_counts() return { successes = 0, failures = 0, errors = 0, pendings = 0, tests = 0 } end
+
+local plural = { failure = "failures", error = "errors" }
+
+-- Takes every event of a run: counts, logs, reports.
+local function teller(reports, settings, log)
+  local names = {}
+  return function(counts, ev)
+    local kind = ev.ev
+    if kind == "test_end" then
+      counts.tests = counts.tests + 1
+      if ev.status == "success" then counts.successes = counts.successes + 1 end
+      if ev.status == "pending" then counts.pendings = counts.pendings + 1 end
+      if log and ev.status == "success" then log:write(names[ev.file][ev.id], "\n") end
+    elseif kind == "problem" then
+      local field = plural[ev.kind]
+      if field then counts[field] = counts[field] + 1 end
+    elseif kind == "listed" then
+      counts.tests = counts.tests + 1
+      io.stdout:write(("%s:%d: %s\n"):format(ev.file, ev.line, ev.name))
+    elseif log and kind == "file_start" then
+      names[ev.file] = {}
+    elseif log and kind == "test_start" then
+      names[ev.file][ev.id] = ev.name
+    end
+    if settings.list and kind == "problem" then io.stderr:write(ev.message, "\n") end
+    reports:event(ev)
+  end
+end
+
+local function on_interrupt(name, seconds)
+  io.stdout:flush()
+  io.stderr:write(("\nitlua: %s: cleaning up, %g s at most; once more ends it at once\n"):format(name, seconds))
+end
+
+-- One repetition. Returns its counts and the signal that interrupted it.
+local function repetition(number, job, tell)
+  local settings, files, plan = job.settings, job.files, job.plan
+  local counts, began = new_counts(), core.now()
+  for i, file in ipairs(files) do
+    plan.files[i] = { path = file.path, lines = file.lines, alone = file.alone, locks = file.locks }
+  end
+  tell(counts, {
+    ev = "run_start", version = system.version, at = core.clock(), files = #files, jobs = plan.jobs,
+    concurrency = plan.concurrency, seed = settings.seed, run = number, runs = settings["repeat"],
+    randomized = (settings["shuffle-files"] or settings["shuffle-tests"]) and true or false,
+  })
+  function plan.deliver(ev) tell(counts, ev) end
+  local interrupted = #files > 0 and pool.run(plan.files, plan) or nil
+  local nothing
+  if counts.tests == 0 and counts.failures + counts.errors == 0 and not interrupted then
+    nothing = nothing_ran(settings, files, job.roots)
+  end
+  local last = { ev = "run_end", seconds = core.now() - began, interrupted = interrupted, nothing = nothing }
+  for name, value in pairs(counts) do last[name] = value end
+  tell(counts, last)
+  return counts, interrupted, nothing
+end
+
+local function run_all(job, tell)
+  local settings = job.settings
+  local failed, interrupted, nothing = 0, nil, nil
+  for number = 1, settings["repeat"] do
+    local counts
+    job.plan.failed = failed
+    counts, interrupted, nothing = repetition(number, job, tell)
+    failed = failed + counts.failures + counts.errors
+    if interrupted or (job.plan.limit and failed >= job.plan.limit) then break end
+  end
+  return failed, interrupted, nothing
+end
+
+local no_reports = { event = function() end, finish = function() end, close = function() return true end }
+
+-- Everything that can be wrong with the settings is said before anything runs.
+local function prepare(given, rest, args)
+  local settings, wrong = config.load(given, rest)
+  if not settings then return nil, wrong end
+  settings.program = args[0]
+  if settings.directory then
+    local ok, why = system.chdir(settings.directory)
+    if not ok then return nil, ("-C %s: %s"):format(settings.directory, why) end
+  end
+  local roots
+  roots, wrong = default_roots(settings.ROOT)
+  if not roots then return nil, wrong end
+  roots = split_roots(roots)
+  settings.seed = settings.seed or system.random_seed()
+  local files
+  files, wrong = find.files(roots, settings)
+  if not files then return nil, with_hint(wrong, roots) end
+  find.order(files, settings)
+  local names_file = settings["exclude-names-file"]
+  if names_file then
+    local ok, why = system.readable(names_file)
+    if not ok then return nil, ("--exclude-names-file %s: %s"):format(names_file, why) end
+  end
+  return { settings = settings, files = files, roots = roots }
+end
+
+local function add_masks(settings)
+  local ok, mask = pcall(require, "itlua.mask")
+  if ok then settings.mask = mask.new(settings.secrets or {}) end
+end
+
+local function open_log(settings)
+  local path = settings["log-success"]
+  if not path then return nil end
+  local log, why = io.open(path, "a")
+  if not log then return nil, ("--log-success %s"):format(why) end
+  return log
+end
+
+local function finish(settings, reports, log, failed, interrupted, nothing)
+  reports:finish()
+  local ok, why = reports.close()
+  if log then log:close() end
+  if not ok then io.stderr:write("itlua: a report could not be written", why and ": " .. why or "", "\n") end
+  if nothing then io.stderr:write("itlua: no test ran: ", nothing, "\n") end
+  if interrupted then return 3 end
+  if failed > 0 or not ok or (nothing and not settings["no-tests-ok"]) then return 1 end
+  return 0
+end
+
+---@param args string[]
+---@param all string[]          all arguments of the program
+---@param preset? table         options that the command itself sets
+---@return integer exit_code
+function run.run(args, all, preset)
+  local given, rest = options.parse(args, options.run)
+  if not given then return refuse(rest) end
+  for name, value in pairs(preset or {}) do given[name] = value end
+  if given.version then return require("itlua.cli.version").run() end
+  local job, wrong = prepare(given, rest, all)
+  if not job then return refuse(wrong) end
+  local settings, files = job.settings, job.files
+  add_masks(settings)
+  local reports, log = no_reports, nil
+  if not settings.list then
+    reports, wrong = require("itlua.cli.outputs").open(settings)
+    if not reports then return refuse(wrong) end
+    log, wrong = open_log(settings)
+    if wrong then return refuse(wrong) end
+  end
+  local jobs, concurrency, isolated = shape(settings, files)
+  if jobs * concurrency > 1 then read_claims(files) end
+  job.plan = {
+    files = {}, jobs = jobs, concurrency = concurrency, isolated = isolated, in_process = settings["in-process"],
+    stdin = jobs == 1 and not settings.project, on_interrupt = on_interrupt,
+    limit = (settings["fail-fast"] or settings["keep-going"] == false) and 1 or settings["max-failures"],
+    settings = worker_settings(settings, files, args, isolated, jobs * concurrency == 1),
+  }
+  local _ <close> = system.watch_signals(settings["in-process"])
+  io.stdout:setvbuf("full", 65536)
+  return finish(settings, reports, log, run_all(job, teller(reports, settings, log)))
+end
+
+return run

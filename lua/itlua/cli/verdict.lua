@@ -1,0 +1,92 @@
+--- What is said of a file whose worker died: the events that the worker could not send any more.
+
+local core = require "itlua.core"
+
+local verdict = {}
+
+local function problem(job, test, where, message, more)
+  local ev = {
+    ev = "problem", kind = "error", where = where, file = job.path, name = test and test.name or "",
+    id = test and test.id, block = test and test.block, message = message, source = job.path,
+    line = test and test.line or 0, at_line = test and test.line or 0,
+  }
+  for k, v in pairs(more or {}) do ev[k] = v end
+  return ev
+end
+
+local function close_test(list, job)
+  local test = job.test
+  if not test then return end
+  list[#list + 1] = {
+    ev = "test_end", file = job.path, id = test.id, status = "error", seconds = math.max(0, core.clock() - test.at),
+  }
+end
+
+local function file_end(list, job, crashed)
+  if not job.started then
+    table.insert(list, 1, { ev = "file_start", file = job.path, at = core.clock(), worker = 0 })
+  end
+  list[#list + 1] = { ev = "file_end", file = job.path, seconds = 0.0, crashed = crashed }
+end
+
+local function what_happened(ended, stuck)
+  if stuck then
+    return ("stuck in C: it ran for %.1f s without coming back to itlua, %.1f s past its deadline, and was killed")
+      :format(stuck.seconds, stuck.late), "stuck in C"
+  end
+  return ("the worker process ended with %s"):format(ended.reason), ended.reason
+end
+
+--- The events that end a file whose worker died while it ran.
+---@param job itlua.cli.job
+---@param ended {reason: string, output?: string}
+---@param stuck? {seconds: number, late: number}
+---@return table[] events
+function verdict.of(job, ended, stuck)
+  local list, test = {}, job.test
+  local text, crashed = what_happened(ended, stuck)
+  if ended.output and ended.output ~= "" then
+    list[1] = { ev = "output", file = job.path, id = test and test.id, text = ended.output }
+  end
+  if test then
+    list[#list + 1] = problem(job, test, "it", ("%s:%d: %s"):format(job.path, test.line, text), {
+      error_kind = stuck and "timeout" or "crash",
+    })
+    close_test(list, job)
+    list[#list + 1] = problem(job, nil, "worker",
+      ("%s: what came after '%s' did not run (%s)"):format(job.path, test.name, crashed))
+  else
+    list[#list + 1] = problem(job, nil, "worker",
+      ("%s: %s; tests that had not run yet did not run"):format(job.path, text))
+  end
+  file_end(list, job, crashed)
+  return list
+end
+
+--- The events that end a file that an interrupt ended, as far as its worker did not send them.
+---@param job itlua.cli.job
+---@param signal string
+---@return table[] events
+function verdict.interrupted(job, signal)
+  local list, test = {}, job.test
+  if test then
+    list[1] = problem(job, test, "it", ("%s:%d: interrupted by %s"):format(job.path, test.line, signal), {
+      error_kind = "cancelled",
+    })
+    close_test(list, job)
+  end
+  file_end(list, job)
+  return list
+end
+
+--- The event for a worker that failed after its last file.
+---@param ended {reason: string}
+---@return table event
+function verdict.late(ended)
+  return {
+    ev = "problem", kind = "error", where = "worker", name = "", source = "itlua", line = 0, at_line = 0,
+    message = ("after its last file the worker process ended with %s"):format(ended.reason),
+  }
+end
+
+return verdict

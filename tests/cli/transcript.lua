@@ -1,0 +1,142 @@
+-- Runs transcripts of the command line and compares.    itlua exec tests/cli/transcript.lua [--update] FILE.t…
+--
+-- A transcript is prose with indented lines: `  $ command`, its further lines `  > …`, what it prints (both streams), and
+-- `  [2]` where its exit code is not 0. A file's commands run in one shell, in an empty folder, with `itlua` in the PATH.
+-- What differs between two runs is put into one form first (times, addresses, versions, the folder, process numbers). A
+-- printed line that ends in ` (glob)` may hold `*`. --update writes what came.
+-- Says `ok`/`not ok` per command; the last line is `N passed, N failed, N skipped`.
+
+local program = assert(os.getenv("ITLUA"), "ITLUA names the program to test")
+
+local function read(path)
+  local f = assert(io.open(path, "rb"))
+  local text = f:read("a")
+  f:close()
+  return text
+end
+
+local function write(path, text)
+  local f = assert(io.open(path, "wb"))
+  f:write(text)
+  f:close()
+end
+
+local function quote(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
+
+-- {prose…, {command=, expected=, line=}, …}
+local function parse(text)
+  local parts, current, number = {}, nil, 0
+  for line in text:gmatch("([^\n]*)\n") do
+    number = number + 1
+    if line:find("^  %$ ") then
+      current = { command = line:sub(5) .. "\n", source = line .. "\n", expected = {}, line = number }
+      parts[#parts + 1] = current
+    elseif current and line:find("^  > ?") and #current.expected == 0 then
+      current.command = current.command .. line:sub(5) .. "\n"
+      current.source = current.source .. line .. "\n"
+    elseif current and line:find("^  ") then
+      table.insert(current.expected, line:sub(3))
+    else
+      current = nil
+      parts[#parts + 1] = line .. "\n"
+    end
+  end
+  return parts
+end
+
+local function normal(text, folder)
+  text = text:gsub(folder:gsub("%p", "%%%0"), "$DIR"):gsub(program:gsub("%p", "%%%0"), "itlua")
+  text = text:gsub("0x%x%x%x%x+", "0xADDRESS")
+  text = text:gsub("%d+%.%d+ seconds", "N seconds"):gsub("%f[%d.]%d+%.%d+ s%f[%W]", "N s"):gsub("%d+%.?%d* ms", "N ms")
+  text = text:gsub("itlua %d+%.%d+%.%d+[%w.+-]*", "itlua VERSION")
+  return text
+end
+
+local function matches(expected, got)
+  local glob = expected:match("^(.*) %(glob%)$")
+  if not glob then return expected == got end
+  local pattern = glob:gsub("[%^%$%(%)%%%.%[%]%+%-%?]", "%%%0"):gsub("%*", ".*")
+  return got:find("^" .. pattern .. "$") ~= nil
+end
+
+local function same(expected, got)
+  if #expected ~= #got then return false end
+  for i = 1, #got do
+    if not matches(expected[i], got[i]) then return false end
+  end
+  return true
+end
+
+-- The outputs of all commands: lists of lines, the exit code as the last where it is not 0.
+local function run(parts)
+  local handle = io.popen("mktemp -d")
+  local folder = handle:read("l")
+  handle:close()
+  os.execute(("mkdir %s/bin %s/work && ln -s %s %s/bin/itlua"):format(folder, folder, quote(program), folder))
+  local salt = ("-=%s=-"):format(folder:match("[^.]*$"))
+  local script = { ("cd %s/work || exit 9\nPATH=%s/bin:$PATH\nTERM=dumb\nunset NO_COLOR\n"):format(folder, folder) }
+  for _, part in ipairs(parts) do
+    if type(part) == "table" then
+      script[#script + 1] = part.command .. ("{ __code=$?; } 2>/dev/null; echo; echo '%s' $__code\n"):format(salt)
+    end
+  end
+  write(folder .. "/script", table.concat(script))
+  handle = io.popen(("timeout -k 5 120 sh %s/script 2>&1 </dev/null"):format(folder))
+  local text = normal(handle:read("a"), folder .. "/work")
+  handle:close()
+  os.execute("rm -rf " .. quote(folder))
+  local outputs, at = {}, 1
+  while true do
+    local first, last = text:find("\n" .. salt:gsub("%p", "%%%0") .. " %d+\n", at)
+    if not first then break end
+    local lines = {}
+    local printed = text:sub(at, first - 1)
+    for line in (printed:gsub("([^\n])$", "%1\n")):gmatch("([^\n]*)\n") do lines[#lines + 1] = line end
+    local code = text:sub(first, last):match(" (%d+)\n$")
+    if code ~= "0" then lines[#lines + 1] = ("[%s]"):format(code) end
+    outputs[#outputs + 1] = lines
+    at = last + 1
+  end
+  return outputs
+end
+
+local function show(lines, sign)
+  for _, line in ipairs(lines) do print(sign .. line:gsub("[%c\x80-\xff]", function(c) return ("\\x%02x"):format(c:byte()) end)) end
+end
+
+local passed, failed = 0, 0
+
+local function check(path, update)
+  local parts = parse(read(path))
+  local outputs, index, updated = run(parts), 0, {}
+  for _, part in ipairs(parts) do
+    if type(part) == "string" then
+      updated[#updated + 1] = part
+    else
+      index = index + 1
+      local got = outputs[index] or { "(the shell never came here)" }
+      local name = ("%s:%d %s"):format(path, part.line, part.command:match("[^\n]*"))
+      if same(part.expected, got) then
+        passed = passed + 1
+        print("ok " .. name)
+        got = part.expected
+      else
+        failed = failed + 1
+        print("not ok " .. name)
+        show(part.expected, "  - ")
+        show(got, "  + ")
+      end
+      updated[#updated + 1] = part.source
+      for _, line in ipairs(got) do updated[#updated + 1] = "  " .. line .. "\n" end
+    end
+  end
+  if update then write(path, table.concat(updated)) end
+end
+
+local update
+for _, path in ipairs(arg) do
+  if path == "--update" then update = true
+  else check(path, update) end
+end
+print(("%d passed, %d failed, 0 skipped"):format(passed, failed))
+os.exit(failed == 0 and 0 or 1)
