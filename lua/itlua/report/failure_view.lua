@@ -1,0 +1,212 @@
+--- Prints the anatomy of one failure for a terminal: what a person reads who did not write the spec.
+
+local anatomy = require "itlua.report.anatomy"
+local text = require "itlua.report.text"
+
+local failure_view = {}
+
+local max_spans, max_output_lines, max_frames, max_message_lines = 15, 20, 8, 60
+
+-- "✗ orders · api · creates an order        specs/orders/api_spec.lua:21   37 ms", on two lines where it does not fit.
+local function header(view, record, names)
+  local p = view.paint
+  local file, line = anatomy.place(record)
+  local test = record.test
+  local at = test and not test.source and test.line or line
+  local place = file and file .. (at and ":" .. at or "") or nil
+  local duration = record.seconds and text.duration(record.seconds) or ""
+  local title = text.one_line(table.concat(names, " · "))
+  local right = place and place .. (duration ~= "" and "   " .. duration or "") or duration
+  local room = view.columns - 2 - text.width(title) - 2 - text.width(right)
+  local mark = p("red", "✗") .. " "
+  if room >= 0 then
+    return { mark .. p("bright", title) .. (" "):rep(room + 2) .. p("cyan", place or "") ..
+      (place and duration ~= "" and "   " or "") .. p("dim", duration) }
+  end
+  local lines = {}
+  local rest = title
+  -- A long name is wrapped, not cut: it is what people search for.
+  while rest ~= "" do
+    local part = rest
+    if text.width(part) > view.columns - 2 then
+      part = text.clip(rest, view.columns - 2):gsub("…$", "")
+      local blank = part:match "^.*() "
+      if blank and blank > 1 then part = part:sub(1, blank - 1) end
+      if part == "" then part = rest end
+    end
+    lines[#lines + 1] = (#lines == 0 and mark or "  ") .. p("bright", part)
+    rest = rest:sub(#part + 1):gsub("^ ", "")
+  end
+  lines[#lines + 1] = "  " .. p("cyan", place or "") .. (place and duration ~= "" and "   " or "") .. p("dim", duration)
+  return lines
+end
+
+local function message_lines(view, record, lines)
+  local p = view.paint
+  local message, diff, position = anatomy.message(record, view.verbose)
+  if record.kind == "error" and record.event and record.event.error_kind then
+    local problem = record.event
+    local label = problem.error_kind .. (problem.error_code and " " .. problem.error_code or "")
+    lines[#lines + 1] = p("dim", label .. " error")
+  end
+  for i, line in ipairs(message) do
+    if i > max_message_lines and not view.verbose then
+      lines[#lines + 1] = p("dim", ("… %s more, with -v"):format(text.count(#message - i + 1, "line")))
+      break
+    end
+    lines[#lines + 1] = i == 1 and p("bright", line) or line
+  end
+  if diff then
+    lines[#lines + 1] = ""
+    for _, line in ipairs(diff) do lines[#lines + 1] = "  " .. view.diff_line(line) end
+  end
+  if position then
+    lines[#lines + 1] = ""
+    lines[#lines + 1] = p("dim", "raised at ") .. p("cyan", position)
+  end
+end
+
+local function source_lines(view, record, lines)
+  local p = view.paint
+  local source = anatomy.source(record, view.sources)
+  if not source then return end
+  local digits = #tostring(source[#source].number)
+  lines[#lines + 1] = ""
+  for _, entry in ipairs(source) do
+    local number = text.pad(tostring(entry.number), digits, true)
+    local code = text.clip(entry.code, math.max(20, view.columns - digits - 8))
+    if entry.here then
+      lines[#lines + 1] = p("red", "▸ ") .. p("bright", number) .. p("dim", " │ ") .. p("bright", code)
+    else
+      lines[#lines + 1] = "  " .. p("dim", number .. " │ " .. code)
+    end
+  end
+end
+
+local function timeline_lines(view, record, lines)
+  local p = view.paint
+  local spans = anatomy.timeline(record)
+  if #spans == 0 then return end
+  local first = view.verbose and 1 or math.max(1, #spans - max_spans + 1)
+  lines[#lines + 1] = ""
+  lines[#lines + 1] = p("dim", "timeline") .. (first > 1 and p("dim", ("   (%d earlier, with -v)"):format(first - 1)) or "")
+  local what_width = 4
+  for i = first, #spans do what_width = math.max(what_width, math.min(10, text.width(spans[i].what))) end
+  local room = math.max(20, view.columns - 2 - 11 - what_width - 2 - 10)
+  for i = first, #spans do
+    local span = spans[i]
+    local detail = span.detail
+    local bad = span.outcome:find "timeout" or span.outcome:find "error" or span.outcome:find "refused"
+    local tail = span.outcome ~= "" and " → " .. span.outcome or ""
+    -- What came of it matters more than the end of a long URL.
+    detail = text.clip(detail, math.max(8, room - text.width(tail)))
+    tail = text.clip(tail, math.max(0, room - text.width(detail)))
+    local shown = text.pad(detail .. tail, room)
+    if tail ~= "" and bad then shown = detail .. p("red", tail) .. shown:sub(#detail + #tail + 1) end
+    lines[#lines + 1] = ("%s  %s  %s %s"):format(p("dim", text.pad(text.duration(span.at), 9, true)),
+      text.pad(text.clip(span.what, what_width), what_width), shown, p("dim", text.pad(text.duration(span.seconds), 8, true)))
+  end
+end
+
+local function output_lines(view, printed, lines)
+  local p = view.paint
+  if not printed or printed:empty() then return end
+  local all = text.lines(text.captured(printed:text(), view.color))
+  local first = view.verbose and 1 or math.max(1, #all - max_output_lines + 1)
+  lines[#lines + 1] = ""
+  local hidden = first > 1 and ("   (%s before it, with -v)"):format(text.count(first - 1, "line")) or ""
+  lines[#lines + 1] = p("dim", "output" .. hidden)
+  for i = first, #all do
+    local line = all[i]
+    if #line > 2000 and not view.verbose then line = text.clip(line, 2000) end
+    lines[#lines + 1] = "  " .. line
+  end
+end
+
+local function stack_lines(view, record, lines)
+  if record.kind ~= "error" and not view.verbose then return end
+  local frames = anatomy.stack(record)
+  -- One frame is the line that is shown already.
+  if #frames < 2 and not view.verbose then return end
+  lines[#lines + 1] = ""
+  lines[#lines + 1] = view.paint("dim", "stack")
+  for i, frame in ipairs(frames) do
+    if i > max_frames and not view.verbose then
+      lines[#lines + 1] = view.paint("dim", ("  … %d more, with -v"):format(#frames - max_frames))
+      break
+    end
+    lines[#lines + 1] = "  " .. frame
+  end
+end
+
+local function footer_lines(view, record, lines)
+  local p, problem = view.paint, record.event or {}
+  local footer = {}
+  local again = anatomy.again(record, view.run, view.program)
+  if record.randomseed then footer[#footer + 1] = { "shuffled", "with seed " .. record.randomseed } end
+  if again then footer[#footer + 1] = { "again", again } end
+  if problem.curl and problem.curl ~= "" then footer[#footer + 1] = { "request", text.one_line(problem.curl) } end
+  if record.left then footer[#footer + 1] = { "left open", text.one_line(record.left) } end
+  if #footer == 0 then return end
+  lines[#lines + 1] = ""
+  for _, row in ipairs(footer) do lines[#lines + 1] = p("dim", text.pad(row[1], 9)) .. "  " .. row[2] end
+end
+
+---@class itlua.report.view
+---@field paint fun(colour: string, text: any): string
+---@field color boolean
+---@field columns integer
+---@field verbose boolean
+---@field sources fun(path: string): string[]?
+---@field run? table
+---@field program? string
+
+--- A view: what all failures of a report are printed with.
+---@param view itlua.report.view
+---@return itlua.report.view
+function failure_view.new(view)
+  local p = view.paint
+  function view.diff_line(line)
+    if not view.color then return line end
+    line = line:gsub("(expected)(%s+)(.-)(%s+)(got%s+)(.*)$", function(e, gap, a, gap2, g, b)
+      return p("dim", e) .. gap .. p("green", a) .. gap2 .. p("dim", g) .. p("red", b)
+    end)
+    return line
+  end
+  return view
+end
+
+--- The whole anatomy, ready to print.
+---@param view itlua.report.view
+---@param record itlua.report.record
+---@param names string[]       the blocks' names and the test's own
+---@param printed? table       its capture
+---@return string
+function failure_view.full(view, record, names, printed)
+  local lines = {}
+  message_lines(view, record, lines)
+  source_lines(view, record, lines)
+  timeline_lines(view, record, lines)
+  output_lines(view, printed, lines)
+  stack_lines(view, record, lines)
+  footer_lines(view, record, lines)
+  local parts = header(view, record, names)
+  parts[#parts + 1] = ""
+  for _, line in ipairs(lines) do parts[#parts + 1] = line ~= "" and "  " .. line or "" end
+  return table.concat(parts, "\n") .. "\n\n"
+end
+
+--- Two lines for a failure that looks like others that were printed in full.
+---@param view itlua.report.view
+---@param record itlua.report.record
+---@param names string[]
+---@return string
+function failure_view.short(view, record, names)
+  local parts = header(view, record, names)
+  local message = anatomy.message(record)
+  parts[#parts + 1] = "  " .. text.clip(message[1] or "", view.columns - 2)
+  parts[#parts + 1] = view.paint("dim", "  like those above; all of it with -v")
+  return table.concat(parts, "\n") .. "\n\n"
+end
+
+return failure_view

@@ -1,0 +1,186 @@
+--- Reports: what a run looks like to people and to CI servers. Every reporter is a function of events (see itlua.event).
+-- The supervisor makes one a `-o`, gives each every event, and calls finish() once no more will come:
+--
+--   local reporter, why = report.new("junit", { args = {} }, function(text) file:write(text) end)
+--   for each event: reporter:event(ev)
+--   reporter:finish()
+
+local paint = require "itlua.report.paint"
+
+local report = {}
+
+local modules = {
+  terminal = "terminal", plainTerminal = "plain_terminal", utfTerminal = "utf_terminal", TAP = "tap", json = "json",
+  junit = "junit", gtest = "gtest", sound = "sound", jsonl = "jsonl",
+}
+
+--- What `-o` takes besides the name of a custom busted handler, with a word about each.
+report.kinds = {
+  { name = "terminal", says = "for people: every failure explained (default in an itlua project)" },
+  { name = "utfTerminal", says = "busted's: a sign a test, in colour (default on a terminal)" },
+  { name = "plainTerminal", says = "busted's: the same in ASCII (default otherwise)" },
+  { name = "gtest", says = "busted's: Google Test's look" },
+  { name = "TAP", says = "busted's: Test Anything Protocol" },
+  { name = "json", says = "busted's: one JSON document at the end" },
+  { name = "junit", says = "JUnit XML for CI servers" },
+  { name = "jsonl", says = "the events, one JSON object a line" },
+  { name = "sound", says = "busted's: says aloud how it went" },
+}
+
+--- Which report a run gets without `-o`.
+---@param facts {project: boolean, tty: boolean}   project: there is an itlua.lua
+---@return string
+function report.default(facts)
+  if facts.project then return "terminal" end
+  return facts.tty and "utfTerminal" or "plainTerminal"
+end
+
+--- Whether a built-in reporter has this name.
+---@param kind string
+---@return boolean
+function report.known(kind) return modules[kind] ~= nil end
+
+--- Takes `-o`'s argument apart: "junit:report.xml" is a kind and a file. The file is nil where none is named.
+---@param argument string
+---@return string kind, string? file
+function report.parse(argument)
+  local kind, file = argument:match "^([%w_]+):(.+)$"
+  if kind and modules[kind] then return kind, file end
+  kind, file = argument:match "^(.-%.lua):(.+)$"
+  if kind then return kind, file end
+  return argument, nil
+end
+
+--- The names of the built-in kinds, for hints about misspelt ones.
+---@return string[]
+function report.names()
+  local names = {}
+  for i, entry in ipairs(report.kinds) do names[i] = entry.name end
+  return names
+end
+
+--- The file that a kind's own arguments name (`-o junit -Xoutput report.xml`), or nil: the caller opens it as `out`.
+---@param kind string
+---@param args? string[]
+---@return string?
+function report.file(kind, args)
+  local name = modules[kind]
+  local module = name and require("itlua.report." .. name)
+  return module and module.file and module.file(args or {}) or nil
+end
+
+local coloured = { terminal = true, utfTerminal = true, gtest = true }
+
+---@class itlua.report.options
+---@field args? string[]            `-Xoutput`
+---@field verbose? boolean
+---@field defer_print? boolean      print signs and failures only at the end (also as ["defer-print"])
+---@field suppress_pending? boolean (also as ["suppress-pending"])
+---@field lang? string              the language of busted's reports
+---@field color? boolean            nil: by NO_COLOR and tty
+---@field plain? boolean            no colour
+---@field tty? boolean              `out` is a terminal
+---@field columns? integer          its width
+---@field dumb? boolean             a terminal that cannot redraw a line
+---@field err? fun(text: string)    where `json` puts what specs print
+---@field read? fun(path: string): string?        reads source files
+---@field write_file? fun(path: string, content: string)
+---@field mask? fun(text: string): string         hides secrets, see itlua.mask
+---@field program? string           how the program was called, for commands to repeat
+---@field warn? fun(text: string)   told when a custom handler raises
+
+local function normalised(kind, opts)
+  local all = {}
+  for key, value in pairs(opts or {}) do all[type(key) == "string" and key:gsub("-", "_") or key] = value end
+  all.args = all.args or {}
+  if coloured[kind] then all.color = paint.wanted(all) end
+  return all
+end
+
+local Reporter = {}
+Reporter.__index = Reporter
+
+--- Takes an event in. Call with every event of the run, in order.
+---@param ev table
+function Reporter:event(ev) self.inner:event(ev) end
+
+--- No more events will come (also after an interrupted run): writes what is still to be written.
+function Reporter:finish()
+  if self.inner.finish then self.inner:finish() end
+end
+
+local flags = { ["--color"] = true, ["--plain"] = true }
+
+--- A reporter. A name that is no built-in kind is a custom busted handler: a .lua file or a module.
+---@param kind string
+---@param opts? itlua.report.options
+---@param out fun(text: string)     writes
+---@return table? reporter, string? problem     nil and one message where there is no such reporter
+function report.new(kind, opts, out)
+  opts = normalised(kind, opts)
+  local name = modules[kind]
+  if not name then
+    local custom = require "itlua.report.busted_handler"
+    local inner, why = custom.new(kind, opts, out)
+    if inner then return setmetatable({ inner = inner, kind = kind }, Reporter) end
+    return nil, ("Cannot load output library: %s\n%s"):format(kind, why)
+  end
+  if coloured[kind] then
+    for _, arg in ipairs(opts.args) do
+      if not flags[arg] then return nil, ("%s output handler: unknown option %s (it has --color and --plain)"):format(kind, arg) end
+    end
+  end
+  return setmetatable({ inner = require("itlua.report." .. name).new(opts, out), kind = kind }, Reporter)
+end
+
+-- What in an event may hold a secret: everything a test, a server or a person wrote.
+local masked_fields = { "name", "own", "message", "traceback", "timeline", "diff", "curl", "text", "left" }
+
+--- Several reporters as one; secrets are masked once, before any of them sees an event. A reporter that raises is left out
+--- from then on and the others go on.
+---@param reporters table[]
+---@param opts? {mask?: fun(text: string): string, warn?: fun(text: string)}
+---@return table reporter
+function report.group(reporters, opts)
+  local mask, warn = opts and opts.mask, opts and opts.warn or function(message) io.stderr:write(message, "\n") end
+  local failed = {}
+  local function each(method, ...)
+    for i, reporter in ipairs(reporters) do
+      if not failed[i] then
+        local ok, err = pcall(reporter[method], reporter, ...)
+        if not ok then
+          failed[i] = true
+          warn(("the %s report stopped: %s"):format(reporter.kind or "?", tostring(err)))
+        end
+      end
+    end
+  end
+  local group = {}
+  function group.event(_, ev)
+    if mask then
+      local copy
+      for i = 1, #masked_fields do
+        local field = masked_fields[i]
+        local value = ev[field]
+        if value then
+          local hidden = mask(value)
+          if hidden ~= value then
+            if not copy then
+              copy = {}
+              for k, v in pairs(ev) do copy[k] = v end
+            end
+            copy[field] = hidden
+          end
+        end
+      end
+      ev = copy or ev
+    end
+    each("event", ev)
+  end
+  function group.finish() each "finish" end
+  --- Whether a reporter had to be left out.
+  function group.broken() return next(failed) ~= nil end
+  return group
+end
+
+return report

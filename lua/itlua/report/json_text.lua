@@ -1,0 +1,67 @@
+--- Writes JSON that is valid whatever bytes the strings hold, with keys in a given order.
+-- `itlua.json` refuses strings that are not UTF-8; a report must not. A byte that is no UTF-8 is written as \xHH.
+
+local text = require "itlua.report.text"
+
+local json_text = {}
+
+local escapes = {
+  ['"'] = '\\"', ["\\"] = "\\\\", ["\b"] = "\\b", ["\f"] = "\\f", ["\n"] = "\\n", ["\r"] = "\\r", ["\t"] = "\\t",
+}
+local function escape(c) return escapes[c] or ("\\u%04x"):format(c:byte()) end
+
+---@param s string
+---@return string
+local function encode_string(s)
+  if s:find "[\128-\255]" then s = text.utf8(s) end
+  if s:find '[%c"\\]' then s = s:gsub('[%c"\\]', escape) end
+  return '"' .. s .. '"'
+end
+
+local function encode_number(n)
+  if math.type(n) == "integer" then return tostring(n) end
+  if n ~= n or n == math.huge or n == -math.huge then return "null" end
+  if n == math.floor(n) and math.abs(n) < 1e15 then return ("%d"):format(n) end
+  local short = ("%.15g"):format(n)
+  return (((tonumber(short) == n and short or ("%.17g"):format(n)):gsub(",", ".")))
+end
+
+local encode
+
+local function encode_object(value, order)
+  local parts, known = {}, {}
+  for _, key in ipairs(order or {}) do
+    known[key] = true
+    if value[key] ~= nil then parts[#parts + 1] = encode_string(key) .. ":" .. encode(value[key], order) end
+  end
+  local rest = {}
+  for key in pairs(value) do
+    if not known[key] then rest[#rest + 1] = tostring(key) end
+  end
+  table.sort(rest)
+  for _, key in ipairs(rest) do
+    local item = value[key]
+    if item ~= nil then parts[#parts + 1] = encode_string(key) .. ":" .. encode(item, order) end
+  end
+  return "{" .. table.concat(parts, ",") .. "}"
+end
+
+--- A list where it has [1] or nothing at all, else an object. Functions and the like become null.
+---@param value any
+---@param order? string[]     keys that come first, in this order
+---@return string
+function encode(value, order)
+  local kind = type(value)
+  if kind == "string" then return encode_string(value) end
+  if kind == "number" then return encode_number(value) end
+  if kind == "boolean" then return tostring(value) end
+  if kind ~= "table" then return "null" end
+  if value[1] == nil and next(value) ~= nil then return encode_object(value, order) end
+  local parts = {}
+  for i, item in ipairs(value) do parts[i] = encode(item, order) end
+  return "[" .. table.concat(parts, ",") .. "]"
+end
+
+json_text.encode = encode
+
+return json_text

@@ -1,0 +1,354 @@
+--- `terminal`: itlua's own report for people. A line a finished file, every failure in full as it happens, a summary.
+-- On a terminal a last line, redrawn, says how far the run is.
+
+local anatomy = require "itlua.report.anatomy"
+local capture = require "itlua.report.capture"
+local failure_view = require "itlua.report.failure_view"
+local paint = require "itlua.report.paint"
+local tally = require "itlua.report.tally"
+local text = require "itlua.report.text"
+
+local terminal = {}
+
+local alike_limit = 3 -- this many failures of one cause are printed in full
+
+local function say(self, line)
+  if self.status_shown then
+    self.out("\r\27[K")
+    self.status_shown = false
+  end
+  self.out(line)
+end
+
+-- The names of the blocks around a test and its own, outermost first.
+local function names_of(self, record)
+  local problem, test = record.event, record.test
+  local file = test and test.file or problem and problem.file
+  local state = file and self.files[file]
+  local names = {}
+  local block = state and state.blocks[test and test.block or problem and problem.block or 0]
+  while block do
+    table.insert(names, 1, block.name)
+    block = state.blocks[block.parent]
+  end
+  if test then
+    names[#names + 1] = test.own or test.name
+    if record.where ~= "it" and record.where ~= "pending" and record.where then names[#names + 1] = record.where end
+  elseif record.where == "file" then
+    local path = file or record.name
+    names = { (path:match "[^/]+$" or path) .. " (outside any test)" }
+  elseif #names == 0 then
+    names[1] = record.name ~= "" and record.name or record.where or "run"
+  elseif record.where and record.where ~= "describe" then
+    names[#names + 1] = record.where
+  end
+  return names
+end
+
+-- What failures with one cause have in common: the message without what differs by chance.
+local function cause_of(record)
+  local problem = record.event or {}
+  local message = (record.message or ""):gsub("^[^\n]-:%d+: ", ""):match "^[^\n]*"
+  message = message:gsub("0x%x+", "0x"):gsub("%d+", "#")
+  return record.kind == "error" and table.concat({ problem.error_kind or "", problem.error_code or "", message }, "\0") or nil
+end
+
+local function file_state(self, file)
+  local state = self.files[file or ""]
+  if not state then
+    state = { blocks = {}, printed = {}, problems = {}, tests = 0, pending = 0, failed = 0, errors = 0, passed_output = false }
+    self.files[file or ""] = state
+  end
+  return state
+end
+
+local function print_failure(self, record, printed)
+  local names = names_of(self, record)
+  local view = self.view
+  self.failed[#self.failed + 1] = { record = record, names = names }
+  local cause = cause_of(record)
+  if cause and not self.verbose then
+    local group = self.causes[cause] or { count = 0, files = {}, message = anatomy.message(record)[1] }
+    self.causes[cause] = group
+    group.count = group.count + 1
+    local file = record.event and record.event.file or ""
+    if not group.files[file] then
+      group.files[file] = true
+      group.file_count = (group.file_count or 0) + 1
+    end
+    if group.count > alike_limit then return say(self, failure_view.short(view, record, names)) end
+  end
+  say(self, failure_view.full(view, record, names, printed))
+end
+
+local function show_status(self, ev)
+  if not self.tty then return end
+  local at = ev.at
+  if at and self.status_at and at - self.status_at < 0.08 and self.status_shown then return end
+  self.status_at = at or self.status_at
+  local p, t = self.view.paint, self.tally
+  local done = t.file_count
+  local total = self.run and self.run.files or 0
+  local parts = { ("%d/%d files"):format(done, total), "✓ " .. t.success_count }
+  local failed = self.counts.failed + self.counts.errors
+  if failed > 0 then parts[#parts + 1] = p("red", "✗ " .. failed) end
+  if t.pending_count > 0 then parts[#parts + 1] = p("yellow", "◌ " .. t.pending_count) end
+  local left = " " .. table.concat(parts, "  ")
+  local name = ev.name and ("  " .. ev.file .. ":" .. ev.line .. "  " .. text.one_line(ev.name)) or "  " .. (ev.file or "")
+  self.out("\r\27[K" .. left .. p("dim", text.clip(name, math.max(0, self.view.columns - text.width(left) - 1))))
+  self.status_shown = true
+end
+
+-- ---- events
+
+local function reset(self)
+  self.failed, self.causes, self.slow, self.left, self.blocked = {}, {}, {}, {}, {}
+  self.counts = { tests = 0, passed = 0, failed = 0, pending = 0, errors = 0 }
+end
+
+local on = {}
+
+function on.run_start(self, ev)
+  self.run, self.view.run = ev, ev
+  if (ev.run or 1) > 1 then
+    reset(self)
+    say(self, "\n")
+  end
+  local p = self.view.paint
+  local facts = { text.count(ev.files or 0, "file") }
+  if (ev.jobs or 1) > 1 or (ev.concurrency or 1) > 1 then
+    facts[#facts + 1] = ("%s × %d"):format(text.count(ev.jobs or 1, "worker"), ev.concurrency or 1)
+  end
+  if ev.randomized then facts[#facts + 1] = "shuffled with seed " .. ev.seed end
+  if (ev.runs or 1) > 1 then facts[#facts + 1] = ("run %d of %d"):format(ev.run, ev.runs) end
+  say(self, p("bright", "itlua") .. " " .. (ev.version or "") .. p("dim", " · " .. table.concat(facts, " · ")) .. "\n\n")
+end
+
+function on.file_start(self, ev)
+  self.files[ev.file] = nil
+  file_state(self, ev.file)
+  show_status(self, ev)
+end
+
+function on.block_start(self, ev)
+  file_state(self, ev.file).blocks[ev.id] = ev
+end
+
+function on.test_start(self, ev)
+  show_status(self, ev)
+end
+
+function on.output(self, ev)
+  local state = file_state(self, ev.file)
+  local key = ev.id or "file"
+  local into = state.printed[key]
+  if not into then
+    into = capture.new()
+    state.printed[key] = into
+  end
+  into:add(ev.text)
+end
+
+function on.problem(self, ev, record)
+  if not record then return end
+  local state = file_state(self, ev.file)
+  if record.is_test then
+    -- A test is printed once it ended: with its duration and all that it said.
+    local list = state.problems[ev.id] or {}
+    state.problems[ev.id] = list
+    list[#list + 1] = record
+  else
+    state.errors = state.errors + 1
+    self.counts.errors = self.counts.errors + 1
+    print_failure(self, record, state.printed.file)
+  end
+end
+
+local signs = { success = { "green", "✓" }, pending = { "yellow", "◌" }, failure = { "red", "✗" }, error = { "red", "✗" } }
+
+local counted_as = { success = "passed", pending = "pending", failure = "failed", error = "failed" }
+
+-- The few slowest tests of the run.
+local function remember_slow(self, record, file)
+  local slow = self.slow
+  local n = #slow
+  if n >= 10 and record.seconds <= slow[n].record.seconds then return end
+  local at = n + 1
+  while at > 1 and slow[at - 1].record.seconds < record.seconds do at = at - 1 end
+  table.insert(slow, at, { record = record, names = names_of(self, record), file = file })
+  slow[11] = nil
+end
+
+function on.test_end(self, ev, record)
+  if not record then return end
+  local state, counts = file_state(self, ev.file), self.counts
+  local outcome = counted_as[ev.status]
+  state.tests, counts.tests, counts[outcome] = state.tests + 1, counts.tests + 1, counts[outcome] + 1
+  record.seconds, record.left = ev.seconds, ev.left
+  if ev.status == "pending" then state.pending = state.pending + 1 end
+  if ev.left then self.left[#self.left + 1] = { left = ev.left, record = record } end
+  if ev.seconds >= 0.001 then remember_slow(self, record, ev.file) end
+  local printed = state.printed[ev.id]
+  if ev.status == "failure" or ev.status == "error" then
+    state.failed = state.failed + 1
+    local problems = state.problems[ev.id] or { record }
+    for i, problem in ipairs(problems) do
+      problem.seconds = ev.seconds
+      problem.left = i == #problems and ev.left or nil
+      print_failure(self, problem, i == 1 and printed or nil)
+    end
+  elseif self.list_tests then
+    local p, sign = self.view.paint, signs[ev.status]
+    local name = text.clip(text.one_line(table.concat(names_of(self, record), " · ")), self.view.columns - 14)
+    say(self, (" %s %s  %s\n"):format(p(sign[1], sign[2]), name, p("dim", text.duration(ev.seconds))))
+    if record.kind == "pending" and record.message then
+      say(self, p("dim", "     " .. text.clip(text.one_line(record.message), self.view.columns - 6)) .. "\n")
+    end
+    if printed and self.verbose then say(self, text.captured(printed:text(), self.view.color):gsub("\n?$", "\n")) end
+  end
+  if printed and not self.verbose and ev.status == "success" then self.hidden_output = true end
+  state.printed[ev.id], state.problems[ev.id] = nil, nil
+end
+
+function on.file_end(self, ev)
+  local state, p = file_state(self, ev.file), self.view.paint
+  if ev.left then self.left[#self.left + 1] = { left = ev.left, file = ev.file } end
+  local facts = { text.count(state.tests, "test") }
+  if state.failed > 0 then facts[#facts + 1] = p("red", state.failed .. " failed") end
+  if state.errors > 0 then facts[#facts + 1] = p("red", text.count(state.errors, "error")) end
+  if state.pending > 0 then facts[#facts + 1] = p("yellow", state.pending .. " pending") end
+  local sign = p("green", "✓")
+  if state.failed + state.errors > 0 or ev.crashed then
+    sign = p("red", "✗")
+  elseif state.tests == state.pending then
+    sign = state.tests == 0 and p("dim", "–") or p("yellow", "◌")
+  end
+  if ev.crashed then facts[#facts + 1] = p("red", "its worker ended: " .. ev.crashed) end
+  local name = text.visible(ev.file)
+  local wanted = math.max(24, math.min(56, self.view.columns - 34))
+  say(self, ("%s %s  %s  %s\n"):format(sign, text.pad(name, wanted), p("dim", text.pad(text.duration(ev.seconds), 8, true)),
+    table.concat(facts, ", ")))
+  if state.failed + state.errors > 0 then say(self, "\n") end
+  self.files[ev.file] = nil
+  show_status(self, ev)
+end
+
+function on.blocked(self, ev)
+  self.blocked[#self.blocked + 1] = ev
+end
+
+-- ---- the end
+
+local function rows(self, label, entries)
+  local p = self.view.paint
+  for i, entry in ipairs(entries) do
+    say(self, (" %s  %s\n"):format(p("dim", text.pad(i == 1 and label or "", 8)), entry))
+  end
+end
+
+local function failed_rows(self)
+  local p, entries = self.view.paint, {}
+  for i, item in ipairs(self.failed) do
+    if i > 20 and not self.verbose then
+      entries[#entries + 1] = p("dim", ("and %d more"):format(#self.failed - 20))
+      break
+    end
+    local file, line = anatomy.place(item.record)
+    local test = item.record.test
+    local place = file and file .. ":" .. tostring(test and not test.source and test.line or line or 1) or ""
+    local room = math.max(16, self.view.columns - 14 - text.width(place))
+    entries[#entries + 1] = p("cyan", place) .. "  " .. text.clip(text.one_line(table.concat(item.names, " · ")), room)
+  end
+  return entries
+end
+
+local function slow_rows(self, ev)
+  local entries, p = {}, self.view.paint
+  for i, item in ipairs(self.slow) do
+    if i > (self.verbose and 10 or 3) or (item.record.seconds < 0.1 and not self.verbose) then break end
+    local place = item.file .. ":" .. item.record.line
+    local room = math.max(16, self.view.columns - 24 - text.width(place))
+    entries[#entries + 1] = ("%s  %s  %s"):format(text.pad(text.duration(item.record.seconds), 8, true),
+      text.clip(text.one_line(table.concat(item.names, " · ")), room), p("cyan", place))
+  end
+  return ev.seconds >= 1 and entries or (self.verbose and entries or {})
+end
+
+local function left_rows(self)
+  local entries = {}
+  for i, item in ipairs(self.left) do
+    if i > 10 and not self.verbose then
+      entries[#entries + 1] = ("and %d more"):format(#self.left - 10)
+      break
+    end
+    local by = item.record and ("by %q (%s:%d)"):format(item.record.test.own or item.record.name, item.record.test.file,
+      item.record.line) or "by " .. item.file
+    for line in item.left:gmatch "[^\n]+" do entries[#entries + 1] = text.visible(line) .. "   " .. by end
+  end
+  return entries
+end
+
+local function blocked_rows(self)
+  local seconds, order = {}, {}
+  for _, ev in ipairs(self.blocked) do
+    if not seconds[ev.file] then order[#order + 1] = ev.file end
+    seconds[ev.file] = math.max(seconds[ev.file] or 0, ev.seconds)
+  end
+  table.sort(order, function(a, b) return seconds[a] > seconds[b] end)
+  local entries = {}
+  for i = 1, math.min(3, #order) do
+    entries[i] = ("%s held its worker for %s; other files had to wait"):format(order[i], text.duration(seconds[order[i]]))
+  end
+  return entries
+end
+
+function on.run_end(self, ev)
+  local p, counts = self.view.paint, self.counts
+  if self.tally.file_count > 0 and #self.failed == 0 then say(self, "\n") end
+  for _, group in pairs(self.causes) do
+    if group.count > alike_limit then
+      say(self, ("%s %s in %s share one cause: %s\n\n"):format(p("red", "✗"), text.count(group.count, "failure"),
+        text.count(group.file_count, "file"), group.message))
+    end
+  end
+  if ev.interrupted then say(self, p("yellow", " Interrupted by " .. ev.interrupted .. ".") .. "\n") end
+  if ev.nothing then say(self, p("red", " No test ran: ") .. ev.nothing .. "\n") end
+  local facts = { text.count(counts.tests, "test"), p(counts.passed > 0 and "green" or "dim", counts.passed .. " passed") }
+  if counts.failed > 0 then facts[#facts + 1] = p("red", counts.failed .. " failed") end
+  if counts.errors > 0 then facts[#facts + 1] = p("red", text.count(counts.errors, "error") .. " outside tests") end
+  if counts.pending > 0 then facts[#facts + 1] = p("yellow", counts.pending .. " pending") end
+  say(self, " " .. p("bright", facts[1]) .. " · " .. table.concat(facts, " · ", 2) .. p("dim", " · " .. text.duration(ev.seconds))
+    .. "\n")
+  if #self.failed > 1 then rows(self, "failed", failed_rows(self)) end
+  rows(self, "slowest", slow_rows(self, ev))
+  rows(self, "left", left_rows(self))
+  rows(self, "blocked", blocked_rows(self))
+  if self.hidden_output then rows(self, "output", { p("dim", "of passing tests is shown with -v") }) end
+end
+
+local Reporter = {}
+Reporter.__index = Reporter
+
+function Reporter:event(ev)
+  local result = self.tally:event(ev)
+  local handler = on[ev.ev]
+  if handler then handler(self, ev, result) end
+end
+
+---@param opts table           see report.new
+---@param out fun(text: string)
+function terminal.new(opts, out)
+  local columns = opts.columns or 100
+  local self = setmetatable({
+    out = out, tally = tally.new(opts), verbose = opts.verbose, tty = opts.tty and opts.color ~= nil and not opts.dumb,
+    files = {}, list_tests = opts.verbose or opts.list_tests,
+    view = failure_view.new {
+      paint = paint.new(opts.color), color = opts.color or false, columns = math.max(40, math.min(columns, 140)),
+      verbose = opts.verbose or false, sources = anatomy.sources(opts.read), program = opts.program,
+    },
+  }, Reporter)
+  reset(self)
+  return self
+end
+
+return terminal
