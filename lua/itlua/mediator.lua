@@ -1,8 +1,9 @@
 --- Named channels with subscribers: what `busted.subscribe`, `publish` and `unsubscribe` are made of.
 -- The spec engine has one for helpers and specs; a report has one for custom output handlers, see
 -- report/busted_handler.lua. Channels are paths: a publication to {"error", "it"} reaches the subscribers of that
--- channel, then those of {"error"}, then the root's. A subscriber that does not return `nil, true` ends the publication; its first result is collected.
--- Behaves as the mediator_lua rock that busted uses, and survives subscribers that come and go while it publishes.
+-- channel, then those of {"error"}, then the root's. A subscriber that does not return `nil, true` ends the
+-- publication; its first result is collected. Behaves as the mediator_lua rock that busted uses, and survives
+-- subscribers that come and go while it publishes.
 
 local mediator = {}
 

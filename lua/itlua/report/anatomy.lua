@@ -154,7 +154,8 @@ function anatomy.timeline(record)
   for i, span in ipairs(decoded) do
     spans[i] = {
       at = (tonumber(span.at) or 0) - start, seconds = tonumber(span.seconds) or 0,
-      what = text.one_line(tostring(span.what or ""):match "^[^.]*"), detail = text.one_line(tostring(span.detail or "")),
+      what = text.one_line(tostring(span.what or ""):match "^[^.]*"),
+      detail = text.one_line(tostring(span.detail or "")),
       outcome = text.one_line(tostring(span.outcome or "")),
     }
   end

@@ -24,7 +24,8 @@ local function trace_of(file, line, name)
   if not file or not line or line == 0 then return nil end
   return {
     short_src = tally.short_src(file), source = "@" .. file, currentline = line, linedefined = 0, lastlinedefined = 0,
-    what = "main", message = tostring(name), traceback = "\nstack traceback:\n\t" .. tally.short_src(file) .. ":" .. line
+    what = "main", message = tostring(name),
+    traceback = "\nstack traceback:\n\t" .. tally.short_src(file) .. ":" .. line
       .. ": in main chunk\n",
   }
 end
@@ -102,7 +103,8 @@ function Elements:of_problem(ev)
   if ev.where == "describe" then return block, self.parents[block] end
   if ev.randomseed then block.randomseed = ev.randomseed end
   local hook = self:attach({
-    descriptor = ev.where, trace = trace_of(ev.at_source or ev.file, ev.at_line, ev.where), attributes = { envmode = "unwrap" },
+    descriptor = ev.where, trace = trace_of(ev.at_source or ev.file, ev.at_line, ev.where),
+    attributes = { envmode = "unwrap" },
   }, block)
   return hook, block
 end

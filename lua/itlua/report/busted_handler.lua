@@ -1,7 +1,7 @@
---- Custom busted output handlers (`-o handler.lua`, `-o module`): runs a handler that was written for busted on events.
--- The handler is loaded with the user's `require` and globals in the reporting process. It subscribes to a mediator that
--- gets suite, file, describe, test, failure, error, pending and exit, with elements rebuilt from the events. What it
--- prints with io.write or print goes to the report's destination.
+--- Custom busted output handlers (`-o handler.lua`, `-o module`): runs a handler that was written for busted on
+-- events. The handler is loaded with the user's `require` and globals in the reporting process. It subscribes to a
+-- mediator that gets suite, file, describe, test, failure, error, pending and exit, with elements rebuilt from the
+-- events. What it prints with io.write or print goes to the report's destination.
 
 local elements = require "itlua.report.busted_elements"
 local mediator = require "itlua.mediator"

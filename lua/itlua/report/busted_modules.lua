@@ -1,6 +1,6 @@
 --- The modules that busted's output handlers are written against, for custom handlers on a machine without busted:
--- `busted` and its handlers always (they have to speak to this bridge), `pl.pretty`, `term`, `term.colors`, `cliargs`,
--- `say` and `luassert` only where none is installed.
+-- `busted` and its handlers always (they have to speak to this bridge), `pl.pretty`, `term`, `term.colors`,
+-- `cliargs`, `say` and `luassert` only where none is installed.
 
 local busted_base = require "itlua.report.busted_base"
 local language = require "itlua.language"

@@ -7,7 +7,8 @@ local failure_view = {}
 
 local max_spans, max_output_lines, max_frames, max_message_lines = 15, 20, 8, 60
 
--- "✗ orders · api · creates an order        specs/orders/api_spec.lua:21   37 ms", on two lines where it does not fit.
+-- "✗ orders · api · creates an order        specs/orders/api_spec.lua:21   37 ms", on two lines where it does not
+-- fit.
 local function header(view, record, names)
   local p = view.paint
   local file, line = anatomy.place(record)
@@ -89,7 +90,8 @@ local function timeline_lines(view, record, lines)
   if #spans == 0 then return end
   local first = view.verbose and 1 or math.max(1, #spans - max_spans + 1)
   lines[#lines + 1] = ""
-  lines[#lines + 1] = p("dim", "timeline") .. (first > 1 and p("dim", ("   (%d earlier, with -v)"):format(first - 1)) or "")
+  local earlier = first > 1 and ("   (%d earlier, with -v)"):format(first - 1) or ""
+  lines[#lines + 1] = p("dim", "timeline" .. earlier)
   local what_width = 4
   for i = first, #spans do what_width = math.max(what_width, math.min(10, text.width(spans[i].what))) end
   local room = math.max(20, view.columns - 2 - 11 - what_width - 2 - 10)
@@ -103,8 +105,9 @@ local function timeline_lines(view, record, lines)
     tail = text.clip(tail, math.max(0, room - text.width(detail)))
     local shown = text.pad(detail .. tail, room)
     if tail ~= "" and bad then shown = detail .. p("red", tail) .. shown:sub(#detail + #tail + 1) end
-    lines[#lines + 1] = ("%s  %s  %s %s"):format(p("dim", text.pad(text.duration(span.at), 9, true)),
-      text.pad(text.clip(span.what, what_width), what_width), shown, p("dim", text.pad(text.duration(span.seconds), 8, true)))
+    local at, took = text.pad(text.duration(span.at), 9, true), text.pad(text.duration(span.seconds), 8, true)
+    lines[#lines + 1] = ("%s  %s  %s %s"):format(p("dim", at), text.pad(text.clip(span.what, what_width), what_width),
+      shown, p("dim", took))
   end
 end
 

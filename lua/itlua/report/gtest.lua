@@ -90,7 +90,8 @@ local function list(self, parts, count, records, look, noun, describe)
   local mark = self.paint(look[1], look[2])
   parts[#parts + 1] = ("%s %d %s, listed below:\n"):format(mark, count, plural(count, noun, noun .. "s"))
   for _, record in ipairs(records) do
-    parts[#parts + 1] = mark .. " " .. place(self, record.source, record.line) .. self.paint("bright", record.name) .. "\n"
+    local name = self.paint("bright", record.name)
+    parts[#parts + 1] = mark .. " " .. place(self, record.source, record.line) .. name .. "\n"
     if self.defer_print then parts[#parts + 1] = describe(self, record) end
   end
 end
@@ -129,7 +130,8 @@ end
 ---@param out fun(text: string)
 function gtest.new(opts, out)
   local self = setmetatable({
-    out = out, paint = paint.new(opts.color), color = opts.color, verbose = opts.verbose, defer_print = opts.defer_print,
+    out = out, paint = paint.new(opts.color), color = opts.color, verbose = opts.verbose,
+    defer_print = opts.defer_print,
     tally = tally.new(opts),
   }, Reporter)
   reset(self)

@@ -1,5 +1,5 @@
---- Reports: what a run looks like to people and to CI servers. Every reporter is a function of events (see itlua.event).
--- The supervisor makes one a `-o`, gives each every event, and calls finish() once no more will come:
+--- Reports: what a run looks like to people and to CI servers. Every reporter is a function of events (see
+-- itlua.event). The supervisor makes one a `-o`, gives each every event, and calls finish() once no more will come:
 --
 --   local reporter, why = report.new("junit", { args = {} }, function(text) file:write(text) end)
 --   for each event: reporter:event(ev)
@@ -127,7 +127,9 @@ function report.new(kind, opts, out)
   end
   if coloured[kind] then
     for _, arg in ipairs(opts.args) do
-      if not flags[arg] then return nil, ("%s output handler: unknown option %s (it has --color and --plain)"):format(kind, arg) end
+      if not flags[arg] then
+        return nil, ("%s output handler: unknown option %s (it has --color and --plain)"):format(kind, arg)
+      end
     end
   end
   return setmetatable({ inner = require("itlua.report." .. name).new(opts, out), kind = kind }, Reporter)
@@ -136,8 +138,8 @@ end
 -- What in an event may hold a secret: everything a test, a server or a person wrote.
 local masked_fields = { "name", "own", "message", "traceback", "timeline", "diff", "curl", "text", "left" }
 
---- Several reporters as one; secrets are masked once, before any of them sees an event. A reporter that raises is left out
---- from then on and the others go on.
+--- Several reporters as one; secrets are masked once, before any of them sees an event. A reporter that raises is
+--- left out from then on and the others go on.
 ---@param reporters table[]
 ---@param opts? {mask?: fun(text: string): string, warn?: fun(text: string)}
 ---@return table reporter

@@ -7,7 +7,8 @@ local tally = require "itlua.report.tally"
 
 local json = {}
 
-local order = { "pendings", "successes", "failures", "errors", "duration", "name", "message", "isError", "randomseed", "trace",
+local order = { "pendings", "successes", "failures", "errors", "duration", "name", "message", "isError",
+  "randomseed", "trace",
   "element", "descriptor", "attributes", "short_src", "source", "currentline" }
 
 local function trace_of(source, line, message, traceback)
@@ -24,7 +25,8 @@ local function item(record)
   return {
     name = record.name, message = record.message, randomseed = record.randomseed,
     isError = record.kind == "error" or nil,
-    trace = problem and trace_of(record.raised_source, record.raised_line, record.message, record.traceback) or element_trace,
+    trace = problem and trace_of(record.raised_source, record.raised_line, record.message, record.traceback)
+      or element_trace,
     element = {
       name = test and test.own or nil, descriptor = record.where, attributes = {}, trace = element_trace,
       duration = record.seconds, starttime = started,
@@ -49,7 +51,8 @@ function Reporter:event(ev)
   elseif ev.ev == "run_end" then
     local t = self.tally
     self.out(json_text.encode({
-      pendings = items(t.pendings), successes = items(t.successes), failures = items(t.failures), errors = items(t.errors),
+      pendings = items(t.pendings), successes = items(t.successes), failures = items(t.failures),
+      errors = items(t.errors),
       duration = t.seconds,
     }, order) .. "\n")
   end

@@ -1,7 +1,8 @@
 --- `junit`: JUnit XML for CI servers, one <testsuite> a file, valid for any bytes in names, messages and output.
--- A hook's or a file's error becomes a <testcase> of its own, so that no server overlooks it. `-Xoutput FILE` names the
--- file, `-Xoutput true` writes one document beside each spec file (busted 2.3), `strict` leaves out the attributes `file`
--- and `line` of a <testcase>, which the schema of Jenkins' xUnit plugin does not know and GitLab and others read.
+-- A hook's or a file's error becomes a <testcase> of its own, so that no server overlooks it. `-Xoutput FILE` names
+-- the file, `-Xoutput true` writes one document beside each spec file (busted 2.3), `strict` leaves out the
+-- attributes `file` and `line` of a <testcase>, which the schema of Jenkins' xUnit plugin does not know and GitLab
+-- and others read.
 
 local anatomy = require "itlua.report.anatomy"
 local capture = require "itlua.report.capture"
@@ -23,7 +24,8 @@ local function suite_of(self, file)
   local key = file or ""
   local suite = self.open[key]
   if not suite then
-    suite = { name = file or "(run)", file = file, cases = {}, tests = 0, failures = 0, errors = 0, skipped = 0, printed = {} }
+    suite = { name = file or "(run)", file = file, cases = {}, tests = 0, failures = 0, errors = 0,
+      skipped = 0, printed = {} }
     suite.output = capture.new()
     self.open[key] = suite
     self.order[#self.order + 1] = suite
@@ -52,7 +54,9 @@ local function body(self, records)
       end
     end
     local curl = record.event and record.event.curl
-    if curl and not (record.message or ""):find(curl, 1, true) then lines[#lines + 1] = "\nrequest: " .. text.visible(curl) end
+    if curl and not (record.message or ""):find(curl, 1, true) then
+      lines[#lines + 1] = "\nrequest: " .. text.visible(curl)
+    end
     local again = anatomy.again(record, self.tally.run, self.program)
     if again then lines[#lines + 1] = "\nagain: " .. again end
     parts[#parts + 1] = table.concat(lines, "\n")
@@ -100,7 +104,9 @@ local function add_case(self, suite, case)
   if case.printed and not case.printed:empty() then
     children[#children + 1] = "<system-out>" .. xml.text(text.captured(case.printed:text(), false)) .. "</system-out>"
   end
-  if case.left then children[#children + 1] = "<system-err>" .. xml.text("left open: " .. case.left) .. "</system-err>" end
+  if case.left then
+    children[#children + 1] = "<system-err>" .. xml.text("left open: " .. case.left) .. "</system-err>"
+  end
   local start = "\t\t<testcase" .. xml.attributes(attributes)
   local cases = suite.cases
   if #children == 0 then
@@ -156,8 +162,10 @@ function on.test_end(self, ev, record)
   if not record then return end
   local suite = suite_of(self, ev.file)
   add_case(self, suite, {
-    name = record.name, status = ev.status, seconds = ev.seconds, source = record.test.source or ev.file, line = record.line,
-    records = suite.problems and suite.problems[ev.id], pending = record, printed = suite.printed[ev.id], left = ev.left,
+    name = record.name, status = ev.status, seconds = ev.seconds, source = record.test.source or ev.file,
+    line = record.line,
+    records = suite.problems and suite.problems[ev.id], pending = record, printed = suite.printed[ev.id],
+    left = ev.left,
   })
   suite.printed[ev.id] = nil
 end
@@ -165,7 +173,8 @@ end
 local function suite_xml(suite)
   local at = suite.at and os.date("!%Y-%m-%dT%H:%M:%S", math.floor(suite.at)) or nil
   local parts = { "\t<testsuite" .. xml.attributes {
-    "name", suite.name, "tests", suite.tests, "failures", suite.failures, "errors", suite.errors, "skipped", suite.skipped,
+    "name", suite.name, "tests", suite.tests, "failures", suite.failures, "errors", suite.errors, "skipped",
+    suite.skipped,
     "time", seconds(suite.seconds), "timestamp", at, "file", suite.file, n = 16,
   } .. ">\n" }
   if suite.properties then parts[#parts + 1] = suite.properties end
@@ -174,7 +183,9 @@ local function suite_xml(suite)
     local printed = xml.text(text.captured(suite.output:text(), false))
     parts[#parts + 1] = "\t\t<system-out>" .. printed .. "</system-out>\n"
   end
-  if suite.left then parts[#parts + 1] = "\t\t<system-err>" .. xml.text("left open: " .. suite.left) .. "</system-err>\n" end
+  if suite.left then
+    parts[#parts + 1] = "\t\t<system-err>" .. xml.text("left open: " .. suite.left) .. "</system-err>\n"
+  end
   parts[#parts + 1] = "\t</testsuite>\n"
   return table.concat(parts)
 end
@@ -184,7 +195,9 @@ local function properties(self)
   if not run then return nil end
   local lines = { "\t\t<properties>\n" }
   for _, pair in ipairs { { "itlua.version", run.version }, { "itlua.seed", run.seed }, { "itlua.jobs", run.jobs } } do
-    if pair[2] ~= nil then lines[#lines + 1] = "\t\t\t<property" .. xml.attributes { "name", pair[1], "value", pair[2] } .. "/>\n" end
+    if pair[2] ~= nil then
+      lines[#lines + 1] = "\t\t\t<property" .. xml.attributes { "name", pair[1], "value", pair[2] } .. "/>\n"
+    end
   end
   lines[#lines + 1] = "\t\t</properties>\n"
   return table.concat(lines)

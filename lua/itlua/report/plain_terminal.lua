@@ -35,6 +35,9 @@ local function describe(self, record, colour, label)
   return table.concat(lines, "\n")
 end
 
+-- Where an error outside the tests has a sign of its own; a hook's error has none.
+local signed = { file = true, describe = true, worker = true }
+
 local on = {}
 
 function on.run_start(self, ev)
@@ -50,9 +53,7 @@ function on.test_end(self, ev, result)
 end
 
 function on.problem(self, _, record)
-  if record and not record.is_test and (record.where == "file" or record.where == "describe" or record.where == "worker") then
-    self.out(self.style.error)
-  end
+  if record and not record.is_test and signed[record.where] then self.out(self.style.error) end
 end
 
 function on.run_end(self)

@@ -22,7 +22,8 @@ end
 
 ---@param opts table     see report.new; opts.speak: runs a shell command, for tests
 function sound.new(opts)
-  return setmetatable({ speak = opts.speak or shell, texts = language.texts(opts.lang), tally = tally.new(opts) }, Reporter)
+  return setmetatable({ speak = opts.speak or shell, texts = language.texts(opts.lang),
+    tally = tally.new(opts) }, Reporter)
 end
 
 return sound

@@ -151,7 +151,8 @@ function handlers.problem(self, ev)
   end
   local start = entry and entry.start
   local record = {
-    kind = ev.kind, where = start and "it" or ev.where, is_test = start ~= nil, message = ev.message, traceback = ev.traceback,
+    kind = ev.kind, where = start and "it" or ev.where, is_test = start ~= nil, message = ev.message,
+    traceback = ev.traceback,
     test = start, event = ev, randomseed = seed_of(self, ev, start), raised_source = ev.source, raised_line = ev.line,
   }
   if start then

@@ -50,13 +50,14 @@ local function cause_of(record)
   local problem = record.event or {}
   local message = (record.message or ""):gsub("^[^\n]-:%d+: ", ""):match "^[^\n]*"
   message = message:gsub("0x%x+", "0x"):gsub("%d+", "#")
-  return record.kind == "error" and table.concat({ problem.error_kind or "", problem.error_code or "", message }, "\0") or nil
+  if record.kind ~= "error" then return nil end
+  return table.concat({ problem.error_kind or "", problem.error_code or "", message }, "\0")
 end
 
 local function file_state(self, file)
   local state = self.files[file or ""]
   if not state then
-    state = { blocks = {}, printed = {}, problems = {}, tests = 0, pending = 0, failed = 0, errors = 0, passed_output = false }
+    state = { blocks = {}, printed = {}, problems = {}, tests = 0, pending = 0, failed = 0, errors = 0 }
     self.files[file or ""] = state
   end
   return state
@@ -94,7 +95,8 @@ local function show_status(self, ev)
   if failed > 0 then parts[#parts + 1] = p("red", "✗ " .. failed) end
   if t.pending_count > 0 then parts[#parts + 1] = p("yellow", "◌ " .. t.pending_count) end
   local left = " " .. table.concat(parts, "  ")
-  local name = ev.name and ("  " .. ev.file .. ":" .. ev.line .. "  " .. text.one_line(ev.name)) or "  " .. (ev.file or "")
+  local name = "  " .. (ev.file or "")
+  if ev.name then name = name .. ":" .. ev.line .. "  " .. text.one_line(ev.name) end
   self.out("\r\27[K" .. left .. p("dim", text.clip(name, math.max(0, self.view.columns - text.width(left) - 1))))
   self.status_shown = true
 end
@@ -121,7 +123,8 @@ function on.run_start(self, ev)
   end
   if ev.randomized then facts[#facts + 1] = "shuffled with seed " .. ev.seed end
   if (ev.runs or 1) > 1 then facts[#facts + 1] = ("run %d of %d"):format(ev.run, ev.runs) end
-  say(self, p("bright", "itlua") .. " " .. (ev.version or "") .. p("dim", " · " .. table.concat(facts, " · ")) .. "\n\n")
+  local version = p("bright", "itlua") .. " " .. (ev.version or "")
+  say(self, version .. p("dim", " · " .. table.concat(facts, " · ")) .. "\n\n")
 end
 
 function on.file_start(self, ev)
@@ -164,7 +167,9 @@ function on.problem(self, ev, record)
   end
 end
 
-local signs = { success = { "green", "✓" }, pending = { "yellow", "◌" }, failure = { "red", "✗" }, error = { "red", "✗" } }
+local signs = {
+  success = { "green", "✓" }, pending = { "yellow", "◌" }, failure = { "red", "✗" }, error = { "red", "✗" },
+}
 
 local counted_as = { success = "passed", pending = "pending", failure = "failed", error = "failed" }
 
@@ -226,8 +231,8 @@ function on.file_end(self, ev)
   if ev.crashed then facts[#facts + 1] = p("red", "its worker ended: " .. ev.crashed) end
   local name = text.visible(ev.file)
   local wanted = math.max(24, math.min(56, self.view.columns - 34))
-  say(self, ("%s %s  %s  %s\n"):format(sign, text.pad(name, wanted), p("dim", text.pad(text.duration(ev.seconds), 8, true)),
-    table.concat(facts, ", ")))
+  local duration = p("dim", text.pad(text.duration(ev.seconds), 8, true))
+  say(self, ("%s %s  %s  %s\n"):format(sign, text.pad(name, wanted), duration, table.concat(facts, ", ")))
   if state.failed + state.errors > 0 then say(self, "\n") end
   self.files[ev.file] = nil
   show_status(self, ev)
@@ -297,7 +302,8 @@ local function blocked_rows(self)
   table.sort(order, function(a, b) return seconds[a] > seconds[b] end)
   local entries = {}
   for i = 1, math.min(3, #order) do
-    entries[i] = ("%s held its worker for %s; other files had to wait"):format(order[i], text.duration(seconds[order[i]]))
+    local duration = text.duration(seconds[order[i]])
+    entries[i] = ("%s held its worker for %s; other files had to wait"):format(order[i], duration)
   end
   return entries
 end
@@ -313,12 +319,12 @@ function on.run_end(self, ev)
   end
   if ev.interrupted then say(self, p("yellow", " Interrupted by " .. ev.interrupted .. ".") .. "\n") end
   if ev.nothing then say(self, p("red", " No test ran: ") .. ev.nothing .. "\n") end
-  local facts = { text.count(counts.tests, "test"), p(counts.passed > 0 and "green" or "dim", counts.passed .. " passed") }
+  local facts = { p(counts.passed > 0 and "green" or "dim", counts.passed .. " passed") }
   if counts.failed > 0 then facts[#facts + 1] = p("red", counts.failed .. " failed") end
   if counts.errors > 0 then facts[#facts + 1] = p("red", text.count(counts.errors, "error") .. " outside tests") end
   if counts.pending > 0 then facts[#facts + 1] = p("yellow", counts.pending .. " pending") end
-  say(self, " " .. p("bright", facts[1]) .. " · " .. table.concat(facts, " · ", 2) .. p("dim", " · " .. text.duration(ev.seconds))
-    .. "\n")
+  facts[#facts + 1] = p("dim", text.duration(ev.seconds))
+  say(self, " " .. p("bright", text.count(counts.tests, "test")) .. " · " .. table.concat(facts, " · ") .. "\n")
   if #self.failed > 1 then rows(self, "failed", failed_rows(self)) end
   rows(self, "slowest", slow_rows(self, ev))
   rows(self, "left", left_rows(self))

@@ -4,7 +4,9 @@ local text = require "itlua.report.text"
 
 local xml = {}
 
-local entities = { ["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;", ['"'] = "&quot;", ["\n"] = "&#10;", ["\t"] = "&#9;" }
+local entities = {
+  ["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;", ['"'] = "&quot;", ["\n"] = "&#10;", ["\t"] = "&#9;",
+}
 
 local function valid(s)
   s = text.visible(s)
@@ -34,7 +36,9 @@ end
 function xml.attributes(list)
   local parts = {}
   for i = 1, list.n or #list, 2 do
-    if list[i + 1] ~= nil then parts[#parts + 1] = (' %s="%s"'):format(list[i], xml.attribute(tostring(list[i + 1]))) end
+    if list[i + 1] ~= nil then
+      parts[#parts + 1] = (' %s="%s"'):format(list[i], xml.attribute(tostring(list[i + 1])))
+    end
   end
   return table.concat(parts)
 end
