@@ -13,5 +13,6 @@
 
 const it_binding it_bindings[] = {
     LINKED(json),
+    LINKED(process),
     {NULL, NULL, NULL},
 };
