@@ -54,6 +54,9 @@ SANITIZE   ?=
 ALL_CFLAGS := -std=c11 -D_GNU_SOURCE $(WARNINGS) $(OPTIMIZE) $(HARDEN) $(SANITIZE) $(INCLUDES) $(CFLAGS)
 ALL_LDFLAGS := $(SANITIZE) -Wl,-z,relro,-z,now,-z,noexecstack $(LDFLAGS)
 
+# One line a file; V=1 shows the commands.
+show = $(if $(V),,@echo '  $(1)  $@' && )
+
 .PHONY: all
 all: $(BUILD)/$(NAME) $(BUILD)/layers.ok ## build build/itlua (the default)
 
@@ -72,29 +75,29 @@ $(BUILD)/version: FORCE
 	$(call setting,$(VERSION))
 
 $(BUILD)/$(NAME): $(MAIN_OBJ) $(BUILD)/inputs
-	$(CC) $(ALL_LDFLAGS) -rdynamic -o $@ $(MAIN_OBJ) $(shell pkg-config --libs $(MAIN_LIBS)) -ldl -lpthread -lm
+	$(call show,LINK)$(CC) $(ALL_LDFLAGS) -rdynamic -o $@ $(MAIN_OBJ) $(shell pkg-config --libs $(MAIN_LIBS)) -ldl -lpthread -lm
 
 $(BUILD)/obj/%.o: src/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(DEFINE) -MMD -MP -c -o $@ $<
+	$(call show,CC  )$(CC) $(ALL_CFLAGS) $(DEFINE) -MMD -MP -c -o $@ $<
 $(BUILD)/obj/app/main.o: $(BUILD)/version
 $(BUILD)/obj/app/main.o: DEFINE = -DITLUA_VERSION='"$(VERSION)"'
 
 define module
 $(BUILD)/bind/$(1).so: $(call obj,$(call module_src,$(1))) $(BUILD)/inputs
 	@mkdir -p $$(@D)
-	$$(CC) $$(ALL_LDFLAGS) -shared -o $$@ $(call obj,$(call module_src,$(1))) $$(shell pkg-config --libs $(lib_$(1)))
+	$$(call show,LINK)$$(CC) $$(ALL_LDFLAGS) -shared -o $$@ $(call obj,$(call module_src,$(1))) $$(shell pkg-config --libs $(lib_$(1)))
 endef
 $(foreach b,$(BUILT_MODULES),$(eval $(call module,$(b))))
 
 # Lua as bytecode, and the modules, as one C file of arrays.
 $(BUILD)/pack: src/app/pack.c $(BUILD)/flags
-	$(CC) -std=c11 -D_GNU_SOURCE $(WARNINGS) -O1 $(INCLUDES) -o $@ $< $(shell pkg-config --libs lua5.4)
+	$(call show,CC  )$(CC) -std=c11 -D_GNU_SOURCE $(WARNINGS) -O1 $(INCLUDES) -o $@ $< $(shell pkg-config --libs lua5.4)
 $(BUILD)/embedded.c: $(BUILD)/pack $(LUA_SRC) $(BUNDLED_SRC) $(MODULES) $(BUILD)/inputs
-	$(BUILD)/pack $@ lua:lua $(BUNDLED) $(MODULES)
+	$(call show,PACK)$(BUILD)/pack $@ lua:lua $(BUNDLED) $(MODULES)
 $(BUILD)/obj/embedded.o: $(BUILD)/embedded.c
 	@mkdir -p $(@D)
-	$(CC) -std=c11 -O0 -fPIC -c -o $@ $<
+	$(call show,CC  )$(CC) -std=c11 -O0 -fPIC -c -o $@ $<
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
@@ -116,11 +119,13 @@ test: ## install what the tests need and run all of them; the last line is the s
 
 .PHONY: unit unit-build specs cli parts
 UNIT     := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
-UNIT_OBJ := $(call obj,$(CORE_SRC))
-$(BUILD)/unit/%: tests/unit/%.c $(UNIT_OBJ) $(BUILD)/flags $(BUILD)/inputs
+UNIT_OBJ := $(BUILD)/unit/world.o $(BUILD)/unit/probe.o $(call obj,$(CORE_SRC))
+$(BUILD)/unit/%.o: tests/unit/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -Isrc/core -MMD -MP -o $@ $< $(UNIT_OBJ) $(ALL_LDFLAGS) -rdynamic \
-	  $(shell pkg-config --libs cmocka lua5.4 libuv) -ldl -lpthread -lm
+	$(call show,CC  )$(CC) $(ALL_CFLAGS) -Isrc/core -MMD -MP -c -o $@ $<
+$(BUILD)/unit/%: $(BUILD)/unit/%.o $(UNIT_OBJ) $(BUILD)/inputs
+	$(call show,LINK)$(CC) $(ALL_LDFLAGS) -o $@ $< $(UNIT_OBJ) $(shell pkg-config --libs cmocka lua5.4 libuv) -ldl -lpthread -lm
+.SECONDARY: $(UNIT:=.o) $(UNIT_OBJ)
 
 unit: unit-build ## the core's unit tests (cmocka)
 	@tests/ci/unit $(UNIT)
