@@ -22,14 +22,14 @@ void it_sched_open(it_sched *s, const it_host *host) {
 
 void it_ready(it_task *t) {
   it_sched *s = t->st->sched;
+  /* libuv before 1.45 runs due timers first and then waits all the same, whatever they made ready. */
+  if (s->polling) uv_stop(&s->loop);
   /* A task in a nested wait is on the C stack: its wait looks for itself, there is nothing to resume. */
   if (t->queued || t->dead || t->nested || t == s->current) return;
   t->queued = true;
   t->next_ready = NULL;
   *s->ready_tail = t;
   s->ready_tail = &t->next_ready;
-  /* libuv before 1.45 runs due timers first and then waits all the same, whatever they made ready. */
-  if (s->polling) uv_stop(&s->loop);
 }
 
 static it_task *take_ready(it_sched *s) {
