@@ -14,5 +14,6 @@
 const it_binding it_bindings[] = {
     LINKED(json),
     LINKED(process),
+    LOADED(http),
     {NULL, NULL, NULL},
 };

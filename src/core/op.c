@@ -77,17 +77,19 @@ void it_op_done(it_op *op) {
 }
 
 static void replace(char **field, const char *fmt, va_list args) {
-  it_buf b = {0};
+  char text[256]; /* nearly always enough: formatting is the dear part of a short operation */
   va_list again;
   va_copy(again, args);
-  int size = vsnprintf(NULL, 0, fmt, args);
-  if (size > 0) {
-    b.data = it_alloc((size_t)size + 1);
-    vsnprintf(b.data, (size_t)size + 1, fmt, again);
+  int size = vsnprintf(text, sizeof text, fmt, args);
+  free(*field);
+  if (size < 0) size = 0;
+  if ((size_t)size < sizeof text) {
+    *field = it_memdup(text, (size_t)size);
+  } else {
+    *field = it_alloc((size_t)size + 1);
+    vsnprintf(*field, (size_t)size + 1, fmt, again);
   }
   va_end(again);
-  free(*field);
-  *field = b.data ? b.data : it_strdup("");
 }
 
 void it_op_fail(it_op *op, const char *kind, const char *code, const char *fmt, ...) {
