@@ -104,7 +104,14 @@ local function compare_tables(state, path, a, b, depth)
   state.pairs[a], inside[b] = inside, true
   if next(a) == nil and next(b) == nil then
     state.total = state.total + 1
-  elseif not (is_array(a) and is_array(b) and #a ~= #b and compare_arrays(state, path, a, b, depth)) then
+  elseif is_array(a) and is_array(b) then
+    if #a == #b or not compare_arrays(state, path, a, b, depth) then
+      for i = 1, math.max(#a, #b) do
+        compare(state, path .. show.key(i, path == ""), rawget(a, i), rawget(b, i), depth + 1)
+        if state.cut then break end
+      end
+    end
+  else
     for _, key in ipairs(show.keys(a, b)) do
       compare(state, path .. show.key(key, path == ""), rawget(a, key), rawget(b, key), depth + 1)
       if state.cut then break end

@@ -269,6 +269,8 @@ function assertions.matches(r, args, matcher)
     "Expected a body that does not match " .. show.value(wanted, 200) .. "."
 end
 
+assertions.match = assertions.matches
+
 -- ---- registered with luassert
 
 local function check(r)

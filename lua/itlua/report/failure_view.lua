@@ -94,7 +94,7 @@ local function timeline_lines(view, record, lines)
   lines[#lines + 1] = p("dim", "timeline" .. earlier)
   local what_width = 4
   for i = first, #spans do what_width = math.max(what_width, math.min(10, text.width(spans[i].what))) end
-  local room = math.max(20, view.columns - 2 - 11 - what_width - 2 - 10)
+  local room = math.max(8, view.columns - 2 - 11 - what_width - 2 - 10)
   for i = first, #spans do
     local span = spans[i]
     local detail = span.detail
@@ -122,7 +122,7 @@ local function output_lines(view, printed, lines)
   for i = first, #all do
     local line = all[i]
     if #line > 2000 and not view.verbose then line = text.clip(line, 2000) end
-    lines[#lines + 1] = "  " .. line
+    lines[#lines + 1] = "  " .. line .. (line:find "\27" and "\27[0m" or "")
   end
 end
 
@@ -130,7 +130,7 @@ local function stack_lines(view, record, lines)
   if record.kind ~= "error" and not view.verbose then return end
   local frames = anatomy.stack(record)
   -- One frame is the line that is shown already.
-  if #frames < 2 and not view.verbose then return end
+  if #frames == 0 or (#frames < 2 and not view.verbose) then return end
   lines[#lines + 1] = ""
   lines[#lines + 1] = view.paint("dim", "stack")
   for i, frame in ipairs(frames) do

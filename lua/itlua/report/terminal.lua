@@ -67,6 +67,8 @@ local function print_failure(self, record, printed)
   local names = names_of(self, record)
   local view = self.view
   self.failed[#self.failed + 1] = { record = record, names = names }
+  if self.after == "file" then say(self, "\n") end
+  self.after = "failure"
   local cause = cause_of(record)
   if cause and not self.verbose then
     local group = self.causes[cause] or { count = 0, files = {}, message = anatomy.message(record)[1] }
@@ -209,7 +211,10 @@ function on.test_end(self, ev, record)
     if record.kind == "pending" and record.message then
       say(self, p("dim", "     " .. text.clip(text.one_line(record.message), self.view.columns - 6)) .. "\n")
     end
-    if printed and self.verbose then say(self, text.captured(printed:text(), self.view.color):gsub("\n?$", "\n")) end
+    if printed and self.verbose then
+      local shown = text.captured(printed:text(), self.view.color)
+      say(self, shown .. (shown:find "\27" and "\27[0m" or "") .. (shown:find "\n$" and "" or "\n"))
+    end
   end
   if printed and not self.verbose and ev.status == "success" then self.hidden_output = true end
   state.printed[ev.id], state.problems[ev.id] = nil, nil
@@ -234,6 +239,7 @@ function on.file_end(self, ev)
   local duration = p("dim", text.pad(text.duration(ev.seconds), 8, true))
   say(self, ("%s %s  %s  %s\n"):format(sign, text.pad(name, wanted), duration, table.concat(facts, ", ")))
   if state.failed + state.errors > 0 then say(self, "\n") end
+  self.after = state.failed + state.errors > 0 and "failure" or "file"
   self.files[ev.file] = nil
   show_status(self, ev)
 end
@@ -251,32 +257,44 @@ local function rows(self, label, entries)
   end
 end
 
+-- Places and names in two columns; each entry is {place, names, in front}.
+local function placed(self, list)
+  local widest, entries = 0, {}
+  for _, item in ipairs(list) do widest = math.max(widest, math.min(48, text.width(item[1]))) end
+  for i, item in ipairs(list) do
+    local front = item[3] and item[3] .. "  " or ""
+    local room = math.max(16, self.view.columns - 13 - text.width(front) - math.max(widest, text.width(item[1])))
+    local name = text.clip(text.one_line(table.concat(item[2], " · ")), room)
+    entries[i] = front .. self.view.paint("cyan", text.pad(item[1], widest)) .. "  " .. name
+  end
+  return entries
+end
+
 local function failed_rows(self)
-  local p, entries = self.view.paint, {}
+  local list = {}
   for i, item in ipairs(self.failed) do
-    if i > 20 and not self.verbose then
-      entries[#entries + 1] = p("dim", ("and %d more"):format(#self.failed - 20))
-      break
-    end
+    if i > 20 and not self.verbose then break end
     local file, line = anatomy.place(item.record)
     local test = item.record.test
-    local place = file and file .. ":" .. tostring(test and not test.source and test.line or line or 1) or ""
-    local room = math.max(16, self.view.columns - 14 - text.width(place))
-    entries[#entries + 1] = p("cyan", place) .. "  " .. text.clip(text.one_line(table.concat(item.names, " · ")), room)
+    local at = test and not test.source and test.line or line or 1
+    list[i] = { file and file .. ":" .. at or "", item.names }
+  end
+  local entries = placed(self, list)
+  if #self.failed > #list then
+    entries[#entries + 1] = self.view.paint("dim", ("and %d more"):format(#self.failed - #list))
   end
   return entries
 end
 
 local function slow_rows(self, ev)
-  local entries, p = {}, self.view.paint
+  if ev.seconds < 1 and not self.verbose then return {} end
+  local list = {}
   for i, item in ipairs(self.slow) do
     if i > (self.verbose and 10 or 3) or (item.record.seconds < 0.1 and not self.verbose) then break end
-    local place = item.file .. ":" .. item.record.line
-    local room = math.max(16, self.view.columns - 24 - text.width(place))
-    entries[#entries + 1] = ("%s  %s  %s"):format(text.pad(text.duration(item.record.seconds), 8, true),
-      text.clip(text.one_line(table.concat(item.names, " · ")), room), p("cyan", place))
+    local duration = text.pad(text.duration(item.record.seconds), 8, true)
+    list[i] = { item.file .. ":" .. item.record.line, item.names, duration }
   end
-  return ev.seconds >= 1 and entries or (self.verbose and entries or {})
+  return placed(self, list)
 end
 
 local function left_rows(self)
@@ -310,7 +328,7 @@ end
 
 function on.run_end(self, ev)
   local p, counts = self.view.paint, self.counts
-  if self.tally.file_count > 0 and #self.failed == 0 then say(self, "\n") end
+  if self.after == "file" then say(self, "\n") end
   for _, group in pairs(self.causes) do
     if group.count > alike_limit then
       say(self, ("%s %s in %s share one cause: %s\n\n"):format(p("red", "✗"), text.count(group.count, "failure"),
@@ -318,7 +336,6 @@ function on.run_end(self, ev)
     end
   end
   if ev.interrupted then say(self, p("yellow", " Interrupted by " .. ev.interrupted .. ".") .. "\n") end
-  if ev.nothing then say(self, p("red", " No test ran: ") .. ev.nothing .. "\n") end
   local facts = { p(counts.passed > 0 and "green" or "dim", counts.passed .. " passed") }
   if counts.failed > 0 then facts[#facts + 1] = p("red", counts.failed .. " failed") end
   if counts.errors > 0 then facts[#facts + 1] = p("red", text.count(counts.errors, "error") .. " outside tests") end
@@ -335,7 +352,27 @@ end
 local Reporter = {}
 Reporter.__index = Reporter
 
+-- Nothing that a spec, a server or a file's name holds may steer the terminal.
+local function harmless(ev)
+  local copy
+  for key, value in pairs(ev) do
+    if type(value) == "string" and key ~= "text" and value:find "[\0-\9\11-\31\127-\255]" then
+      local clean = text.visible(value)
+      if key == "file" or key == "source" then clean = clean:gsub("[\n\t]", " ") end
+      if clean ~= value then
+        if not copy then
+          copy = {}
+          for k, v in pairs(ev) do copy[k] = v end
+        end
+        copy[key] = clean
+      end
+    end
+  end
+  return copy or ev
+end
+
 function Reporter:event(ev)
+  ev = harmless(ev)
   local result = self.tally:event(ev)
   local handler = on[ev.ev]
   if handler then handler(self, ev, result) end

@@ -43,6 +43,7 @@ function text.visible(s)
 end
 
 --- What a program printed, made safe for a terminal: colours (SGR) stay if wanted, other escapes become visible.
+-- Colours may still be on at the end.
 ---@param s string
 ---@param colours boolean
 ---@return string
@@ -61,7 +62,7 @@ function text.captured(s, colours)
     at = at + 1
     return kept[at] or picture(c)
   end)
-  return text.utf8(s):gsub("\xC2[\x80-\x9F]", c1) .. (at > 0 and "\27[0m" or "")
+  return (text.utf8(s):gsub("\xC2[\x80-\x9F]", c1))
 end
 
 -- Ranges of code points that take two columns, and of those that take none.
@@ -150,6 +151,7 @@ end
 ---@param seconds number
 ---@return string
 function text.duration(seconds)
+  if seconds < 0.00005 then return "0 ms" end
   if seconds < 0.0005 then return ("%.1f ms"):format(seconds * 1000) end
   if seconds < 0.1 then return ("%.0f ms"):format(seconds * 1000) end
   if seconds < 10 then return ("%.2f s"):format(seconds) end
