@@ -124,8 +124,9 @@ typedef struct it_res_class {
   void (*close)(it_res *res);
   /* The memory, when the last reference is gone (at once, or with the last operation). */
   void (*free)(it_res *res);
-  bool quiet; /* leaving it open is no fault (a client with only idle connections) */
+  int quiet; /* true: leaving it open is no fault (a client with only idle connections); IT_SWEPT */
 } it_res_class;
+enum { IT_SWEPT = 2 }; /* no fault either, but closed with the test that made it (a temporary folder) */
 
 struct it_res { /* the first member of a binding's own struct; the fields are the core's */
   const it_res_class *cls;

@@ -13,6 +13,7 @@
 
 const it_binding it_bindings[] = {
     LINKED(json),
+    LINKED(fs),
     LINKED(process),
     LOADED(http),
     {NULL, NULL, NULL},

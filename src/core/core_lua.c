@@ -193,9 +193,11 @@ static int l_sweep(lua_State *L) {
   bool alive = end_tasks_since(L, st, mark);
   for (it_res *res = st->resources, *next; res; res = next) {
     next = res->next;
-    if (res->serial <= mark || res->cls->quiet) continue;
-    push_leftover(L, "resource", res->label, res->where);
-    lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+    if (res->serial <= mark || res->cls->quiet == true) continue;
+    if (res->cls->quiet != IT_SWEPT) {
+      push_leftover(L, "resource", res->label, res->where);
+      lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+    }
     it_res_close(res);
     next = st->resources; /* closing one may have closed others */
   }
