@@ -5,7 +5,7 @@
 --     assert.eventually(function() return done() end, { timeout = 5, interval = 0.1 })
 --     local err = assert.raises({ kind = "http", code = "ECONNREFUSED" }, function() api:get "/" end)
 --
--- and notes what failing `same` and `equal` compared, so that reports can show a readable difference (itlua.diff)
+-- What failing `same` and `equal` compared can be noted, so that reports show a readable difference (itlua.diff)
 -- beside luassert's own message, which stays as it is.
 
 local blame = require "itlua.assert.blame"
@@ -25,14 +25,14 @@ end
 
 -- ---- what failed comparisons are about
 
-local function noting(namespaces, name, as, note)
+local function noting(namespaces, name, note)
   local entry = namespaces.assertion[name]
   local original = entry and entry.callback
   if not original then return end
   entry.callback = function(state, args, level)
     local expected, got, n = args[1], args[2], args.n
     local ok, returned = original(state, args, (level or 1) + 1)
-    if not ok and state.mod and n > 1 then note { assertion = as, expected = expected, got = got } end
+    if not ok and state.mod and n > 1 then note { assertion = name, positive = true, n = n, expected, got } end
     return ok, returned
   end
 end
@@ -172,19 +172,18 @@ end
 
 --- Registers everything with a luassert.
 ---@param luassert table                 what require "luassert" returns
----@param note? fun(evidence: table)     told, just before a comparison fails, what it compared: { assertion,
----                                      expected, got }; diff.of_failure(evidence) makes it readable
+---@param note? fun(evidence: table)     told, just before `same` or `equal` fails, what it compared; see
+---                                      diff.of_failure. The spec engine notes by itself and gives none
 ---@return table luassert
 function assertions.install(luassert, note)
   local namespaces = require "luassert.namespaces"
   local matcher = matcher_of(luassert, require "luassert.match")
-  note = note or function() end
   -- English is where luassert looks for what another language lacks.
   require("say").en[TEXT] = "%s"
 
-  noting(namespaces, "same", "same", note)
-  noting(namespaces, "equal", "equal", note)
-  noting(namespaces, "equals", "equal", note)
+  if note then
+    for _, name in ipairs { "same", "equal", "equals" } do noting(namespaces, name, note) end
+  end
   response.install(luassert, matcher, namespaces)
   luassert:register("assertion", "subset", subset(matcher), TEXT, TEXT)
   luassert:register("assertion", "eventually", eventually, TEXT, TEXT)

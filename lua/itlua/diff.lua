@@ -264,15 +264,18 @@ function diff.of(expected, got, options)
   return diff.text(diff.compare(expected, got), options)
 end
 
+local comparing = { same = true, equal = true, equals = true }
+
 --- The readable difference behind a failed assertion, or nil where there is nothing to add to its message.
----@param evidence table     what assert.lua noted: { assertion = "same", expected =, got = } or { diff = text }
+---@param evidence table     { assertion = "same", positive = true, n = 2, expected, got }: its name, whether it was not
+---                           negated, its arguments
 ---@return string?
 function diff.of_failure(evidence)
-  if type(evidence) ~= "table" then return nil end
-  if evidence.diff ~= nil then return evidence.diff or nil end
-  local expected, got = evidence.expected, evidence.got
+  if type(evidence) ~= "table" or not comparing[evidence.assertion] then return nil end
+  if evidence.positive == false or (evidence.n or 2) < 2 then return nil end
+  local expected, got = evidence[1], evidence[2]
   local result = diff.compare(expected, got)
-  local identity = evidence.assertion == "equal" and type(expected) == "table" and type(got) == "table"
+  local identity = evidence.assertion ~= "same" and type(expected) == "table" and type(got) == "table"
   if #result.entries == 0 then
     if identity then return "both have the same content, but they are two tables: assert.same compares content" end
     return nil

@@ -298,14 +298,15 @@ function response.install(luassert, matcher, namespaces)
   end)
 
   for name, assertion in pairs(assertions) do
-    local before = namespaces.assertion[name]
-    local entry
-    luassert:register("assertion", name, function(state, args, level)
+    local entry = namespaces.assertion[name]
+    local before = entry and { callback = entry.callback, positive = entry.positive_message,
+      negative = entry.negative_message }
+    local function callback(state, args, level)
       local r = rawget(state, KEY)
       if r == nil then
         if not before then blame.usage(("'%s' must be chained after 'response(r)'"):format(name)) end
-        -- luassert has this name, too: it is not about a response, so its own words stay.
-        entry.positive_message, entry.negative_message = before.positive_message, before.negative_message
+        -- Somebody else has this name, too, and this is not about a response: it stays what it was.
+        entry.positive_message, entry.negative_message = before.positive, before.negative
         return before.callback(state, args, (level or 1) + 1)
       end
       local ok, expected, unexpected, value = assertion(r, args, matcher)
@@ -319,8 +320,14 @@ function response.install(luassert, matcher, namespaces)
       local chain = luassert.state()
       rawset(chain, KEY, r)
       return ok, { ok and state.mod and value or chain, n = 1 }
-    end, TEXT, TEXT)
-    entry = namespaces.assertion[name]
+    end
+    if entry then
+      -- In place: who holds on to luassert's entry sees both uses of the name.
+      entry.callback = callback
+    else
+      luassert:register("assertion", name, callback, TEXT, TEXT)
+      entry = namespaces.assertion[name]
+    end
   end
 end
 

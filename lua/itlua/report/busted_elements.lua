@@ -97,13 +97,14 @@ function Elements:of_problem(ev)
   local block = entry.blocks[ev.block or 0] or entry.element
   if ev.where == "file" or ev.where == "worker" or not ev.where then
     -- Without a place it could not even be loaded: busted has no parent for it then.
-    if (ev.source or "") == "" then return { descriptor = "file", name = ev.file, attributes = {} }, nil end
+    if tally.unloadable(ev) then return { descriptor = "file", name = ev.file, attributes = {} }, nil end
     return entry.element, self.suite
   end
   if ev.where == "describe" then return block, self.parents[block] end
   if ev.randomseed then block.randomseed = ev.randomseed end
   local hook = self:attach({
-    descriptor = ev.where, trace = trace_of(ev.at_source or ev.file, ev.at_line, ev.where),
+    descriptor = ev.where, name = ev.own ~= ev.where and ev.own or nil,
+    trace = trace_of(ev.at_source or ev.file, ev.at_line, ev.where),
     attributes = { envmode = "unwrap" },
   }, block)
   return hook, block
@@ -113,7 +114,7 @@ end
 ---@param ev table
 ---@return table
 function elements.trace_of_problem(ev)
-  if (ev.source or "") == "" then return {} end
+  if tally.unloadable(ev) then return {} end
   return {
     short_src = ev.source, source = "@" .. ev.source, currentline = ev.line, linedefined = 0, lastlinedefined = 0,
     what = "Lua", message = ev.message, traceback = ev.traceback and tally.traceback(ev.traceback) or nil,

@@ -120,26 +120,31 @@ function handlers.test_end(self, ev)
   return record
 end
 
+-- What busted could load has a place and the suite around it in reports; a syntax error has neither.
+local function unloadable(ev)
+  return (ev.source or "") == "" or (ev.where == "file" and not ev.traceback)
+end
+tally.unloadable = unloadable
+
 -- "@ line" of a problem outside a test: where the element was defined, or for a file where the error came from.
 local function place(ev)
   if ev.where == "file" or not ev.at_line or ev.at_line == 0 then
-    local source = ev.source
-    if not source or source == "" then return nil end
-    return source, ev.line
+    if unloadable(ev) then return nil end
+    return ev.source, ev.line
   end
   return short_src(ev.at_source or ev.file or ev.source), ev.at_line
 end
 
--- Hooks have no names of their own: busted prints their descriptor behind the block's name.
+-- A hook's own name ("setup", or its descriptor) stands behind the block's.
 local function full_name(ev)
   local name = ev.name or ""
   if ev.where == "file" and name == "" then
-    -- What busted could load has a place and the suite around it; a syntax error has neither.
-    return (ev.source or "") ~= "" and "suite " .. ev.file or ev.file or ""
+    return unloadable(ev) and (ev.file or "") or "suite " .. ev.file
   end
   if ev.where == "describe" or ev.where == "file" or ev.where == "worker" or not ev.where then return name end
-  if name == "" then return ev.where end
-  return name .. " " .. ev.where
+  local own = ev.own or ev.where
+  if name == "" then return own end
+  return name .. " " .. own
 end
 
 function handlers.problem(self, ev)

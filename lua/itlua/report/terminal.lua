@@ -40,7 +40,7 @@ local function names_of(self, record)
   elseif #names == 0 then
     names[1] = record.name ~= "" and record.name or record.where or "run"
   elseif record.where and record.where ~= "describe" then
-    names[#names + 1] = record.where
+    names[#names + 1] = problem and problem.own or record.where
   end
   return names
 end
@@ -139,6 +139,10 @@ function on.block_start(self, ev)
   file_state(self, ev.file).blocks[ev.id] = ev
 end
 
+function on.block_end(self, ev)
+  if ev.left then self.left[#self.left + 1] = { left = ev.left, file = ev.file } end
+end
+
 function on.test_start(self, ev)
   show_status(self, ev)
 end
@@ -234,6 +238,7 @@ function on.file_end(self, ev)
     sign = state.tests == 0 and p("dim", "–") or p("yellow", "◌")
   end
   if ev.crashed then facts[#facts + 1] = p("red", "its worker ended: " .. ev.crashed) end
+  if ev.skipped then facts[#facts + 1] = p("yellow", "skipped: " .. ev.skipped) end
   local name = text.visible(ev.file)
   local wanted = math.max(24, math.min(56, self.view.columns - 34))
   local duration = p("dim", text.pad(text.duration(ev.seconds), 8, true))

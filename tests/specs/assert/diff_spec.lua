@@ -115,12 +115,13 @@ describe("diff", function()
   end)
 
   it("reads a failure's evidence", function()
-    assert.equal("expected  1\ngot       2", diff.of_failure { assertion = "equal", expected = 1, got = 2 })
+    assert.equal("expected  1\ngot       2", diff.of_failure { assertion = "equal", 1, 2 })
     assert.matches("two tables: assert.same compares content",
-      diff.of_failure { assertion = "equal", expected = { 1 }, got = { 1 } })
-    assert.matches("assert.same compares content%)$", diff.of_failure { assertion = "equal", expected = { 1 },
-      got = { 2 } })
+      diff.of_failure { assertion = "equals", positive = true, n = 2, { 1 }, { 1 } })
+    assert.matches("assert.same compares content%)$", diff.of_failure { assertion = "equal", { 1 }, { 2 } })
     assert.is_nil(diff.of_failure(nil))
+    assert.is_nil(diff.of_failure { assertion = "true", n = 1, false })
+    assert.is_nil(diff.of_failure { assertion = "same", positive = false, n = 2, { 1 }, { 1 } })
   end)
 end)
 
