@@ -5,12 +5,11 @@ local anatomy = require "itlua.report.anatomy"
 local capture = require "itlua.report.capture"
 local failure_view = require "itlua.report.failure_view"
 local paint = require "itlua.report.paint"
+local summary = require "itlua.report.summary"
 local tally = require "itlua.report.tally"
 local text = require "itlua.report.text"
 
 local terminal = {}
-
-local alike_limit = 3 -- this many failures of one cause are printed in full
 
 local function say(self, line)
   if self.status_shown then
@@ -79,7 +78,7 @@ local function print_failure(self, record, printed)
       group.files[file] = true
       group.file_count = (group.file_count or 0) + 1
     end
-    if group.count > alike_limit then return say(self, failure_view.short(view, record, names)) end
+    if group.count > summary.alike_limit then return say(self, failure_view.short(view, record, names)) end
   end
   say(self, failure_view.full(view, record, names, printed))
 end
@@ -253,105 +252,8 @@ function on.blocked(self, ev)
   self.blocked[#self.blocked + 1] = ev
 end
 
--- ---- the end
-
-local function rows(self, label, entries)
-  local p = self.view.paint
-  for i, entry in ipairs(entries) do
-    say(self, (" %s  %s\n"):format(p("dim", text.pad(i == 1 and label or "", 8)), entry))
-  end
-end
-
--- Places and names in two columns; each entry is {place, names, in front}.
-local function placed(self, list)
-  local widest, entries = 0, {}
-  for _, item in ipairs(list) do widest = math.max(widest, math.min(48, text.width(item[1]))) end
-  for i, item in ipairs(list) do
-    local front = item[3] and item[3] .. "  " or ""
-    local room = math.max(16, self.view.columns - 13 - text.width(front) - math.max(widest, text.width(item[1])))
-    local name = text.clip(text.one_line(table.concat(item[2], " · ")), room)
-    entries[i] = front .. self.view.paint("cyan", text.pad(item[1], widest)) .. "  " .. name
-  end
-  return entries
-end
-
-local function failed_rows(self)
-  local list = {}
-  for i, item in ipairs(self.failed) do
-    if i > 20 and not self.verbose then break end
-    local file, line = anatomy.place(item.record)
-    local test = item.record.test
-    local at = test and not test.source and test.line or line or 1
-    list[i] = { file and file .. ":" .. at or "", item.names }
-  end
-  local entries = placed(self, list)
-  if #self.failed > #list then
-    entries[#entries + 1] = self.view.paint("dim", ("and %d more"):format(#self.failed - #list))
-  end
-  return entries
-end
-
-local function slow_rows(self, ev)
-  if ev.seconds < 1 and not self.verbose then return {} end
-  local list = {}
-  for i, item in ipairs(self.slow) do
-    if i > (self.verbose and 10 or 3) or (item.record.seconds < 0.1 and not self.verbose) then break end
-    local duration = text.pad(text.duration(item.record.seconds), 8, true)
-    list[i] = { item.file .. ":" .. item.record.line, item.names, duration }
-  end
-  return placed(self, list)
-end
-
-local function left_rows(self)
-  local entries = {}
-  for i, item in ipairs(self.left) do
-    if i > 10 and not self.verbose then
-      entries[#entries + 1] = ("and %d more"):format(#self.left - 10)
-      break
-    end
-    local by = item.record and ("by %q (%s:%d)"):format(item.record.test.own or item.record.name, item.record.test.file,
-      item.record.line) or "by " .. item.file
-    for line in item.left:gmatch "[^\n]+" do entries[#entries + 1] = text.visible(line) .. "   " .. by end
-  end
-  return entries
-end
-
-local function blocked_rows(self)
-  local seconds, order = {}, {}
-  for _, ev in ipairs(self.blocked) do
-    if not seconds[ev.file] then order[#order + 1] = ev.file end
-    seconds[ev.file] = math.max(seconds[ev.file] or 0, ev.seconds)
-  end
-  table.sort(order, function(a, b) return seconds[a] > seconds[b] end)
-  local entries = {}
-  for i = 1, math.min(3, #order) do
-    local duration = text.duration(seconds[order[i]])
-    entries[i] = ("%s held its worker for %s; other files had to wait"):format(order[i], duration)
-  end
-  return entries
-end
-
 function on.run_end(self, ev)
-  local p, counts = self.view.paint, self.counts
-  if self.after == "file" then say(self, "\n") end
-  for _, group in pairs(self.causes) do
-    if group.count > alike_limit then
-      say(self, ("%s %s in %s share one cause: %s\n\n"):format(p("red", "✗"), text.count(group.count, "failure"),
-        text.count(group.file_count, "file"), group.message))
-    end
-  end
-  if ev.interrupted then say(self, p("yellow", " Interrupted by " .. ev.interrupted .. ".") .. "\n") end
-  local facts = { p(counts.passed > 0 and "green" or "dim", counts.passed .. " passed") }
-  if counts.failed > 0 then facts[#facts + 1] = p("red", counts.failed .. " failed") end
-  if counts.errors > 0 then facts[#facts + 1] = p("red", text.count(counts.errors, "error") .. " outside tests") end
-  if counts.pending > 0 then facts[#facts + 1] = p("yellow", counts.pending .. " pending") end
-  facts[#facts + 1] = p("dim", text.duration(ev.seconds))
-  say(self, " " .. p("bright", text.count(counts.tests, "test")) .. " · " .. table.concat(facts, " · ") .. "\n")
-  if #self.failed > 1 then rows(self, "failed", failed_rows(self)) end
-  rows(self, "slowest", slow_rows(self, ev))
-  rows(self, "left", left_rows(self))
-  rows(self, "blocked", blocked_rows(self))
-  if self.hidden_output then rows(self, "output", { p("dim", "of passing tests is shown with -v") }) end
+  summary.print(self, ev)
 end
 
 local Reporter = {}
@@ -395,6 +297,7 @@ function terminal.new(opts, out)
       verbose = opts.verbose or false, sources = anatomy.sources(opts.read), program = opts.program,
     },
   }, Reporter)
+  function self.say(line) say(self, line) end
   reset(self)
   return self
 end
