@@ -86,8 +86,10 @@ typedef struct it_span {
 
 enum { IT_SPANS = 256, IT_NESTED_MAX = 8 };
 
+typedef struct it_pool it_pool;
 struct it_state {
   lua_State *L;
+  it_pool *pool;
   it_sched *sched;
   char *name;
   it_state *next, **link;
@@ -100,6 +102,7 @@ struct it_state {
   it_span *spans; /* a ring of IT_SPANS */
   unsigned span_count;
   bool begun, closing, gc_stress;
+  bool warns, warning; /* warn("@on"); in the middle of one */
 };
 
 /* loop.c */
@@ -113,6 +116,11 @@ int it_sched_close(it_sched *s);
 void it_ready(it_task *t);
 bool it_wait_nested(it_sched *s); /* one turn from inside a wait; false as it_turn */
 
+/* pool.c: a state's Lua memory */
+lua_State *it_pool_state(
+    it_pool **pool); /* a lua_State, or NULL; *pool stays as it is where malloc is used */
+void it_pool_free(it_pool *pool); /* after lua_close; NULL is fine */
+
 /* state.c */
 it_state *it_state_new(it_sched *s, const char *name);
 lua_State *it_state_lua(it_state *st);
@@ -124,6 +132,7 @@ void it_import(lua_State *L, const char *name);
 void it_modules_open(lua_State *L);
 
 /* library.c: what the standard library does differently under a scheduler */
+void it_library_warn(void *state, const char *text, int more); /* lua_WarnFunction, as lauxlib's */
 void it_library_open(lua_State *L);
 
 /* core_lua.c: require "itlua.core" */

@@ -4,6 +4,8 @@
  * guards deadlines is out of sight and comes back when a user's hook is removed.
  */
 #include <lualib.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "core.h"
 
@@ -51,6 +53,17 @@ static int debug_gethook(lua_State *L) {
   lua_insert(L, 1);
   lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
   return lua_gettop(L);
+}
+
+void it_library_warn(void *state, const char *text, int more) {
+  it_state *st = state;
+  bool control = !st->warning && !more && *text == '@';
+  if (control && strcmp(text, "@on") == 0) st->warns = true;
+  if (control && strcmp(text, "@off") == 0) st->warns = false;
+  if (control) return;
+  if (st->warns)
+    fprintf(stderr, "%s%s%s", st->warning ? "" : "Lua warning: ", text, more ? "" : "\n");
+  st->warning = more;
 }
 
 static void wrap(lua_State *L, const char *name, lua_CFunction with) {

@@ -2,6 +2,7 @@
  * state.c - a state's life: one spec file's or script's lua_State on the process's loop, from its libraries to its last hold.
  */
 #include <lualib.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +11,12 @@
 it_state *it_state_of(lua_State *L) { return *(it_state **)lua_getextraspace(L); }
 
 lua_State *it_state_lua(it_state *st) { return st->L; }
+
+static int panicked(lua_State *L) {
+  const char *text = lua_tostring(L, -1);
+  fprintf(stderr, "itlua: an error where nothing could catch it: %s\n", text ? text : "(no text)");
+  return 0; /* Lua aborts */
+}
 
 it_state *it_state_new(it_sched *s, const char *name) {
   it_state *st = it_alloc(sizeof *st);
@@ -20,8 +27,10 @@ it_state *it_state_new(it_sched *s, const char *name) {
   st->link = &s->states;
   if ((st->next = s->states)) st->next->link = &st->next;
   s->states = st;
-  lua_State *L = st->L = luaL_newstate();
+  lua_State *L = st->L = it_pool_state(&st->pool);
   if (!L) abort();
+  lua_atpanic(L, panicked);
+  lua_setwarnf(L, it_library_warn, st);
   *(it_state **)lua_getextraspace(L) = st;
   it_hook_install(L);
   lua_gc(L, LUA_GCSTOP); /* what is made now stays */
@@ -77,6 +86,7 @@ void it_state_close(it_state *st, double budget) {
   if ((*st->link = st->next)) st->next->link = st->link;
   if (s->running == st) s->running = NULL;
   it_span_free(st);
+  it_pool_free(st->pool);
   free(st->name);
   free(st);
 }
