@@ -1,0 +1,290 @@
+--- What happens becomes events, see ../event.lua. It is called by the engine, or by the bus where others listen as well.
+
+local blame = require "itlua.spec.blame"
+local core = require "itlua.core"
+
+---@class itlua.spec.recorder
+---@field emit fun(event: table)
+---@field file string         the file that runs
+---@field listing boolean     names instead of everything that happens
+---@field blocks table        by element: {id, name, began}
+---@field tests table         by element: its id
+---@field held? table[]       a test_end that waits for what the test's cleanup brings, and what came after it
+local Recorder = {}
+Recorder.__index = Recorder
+
+local function new(emit, options)
+  return setmetatable({
+    emit = emit, options = options or {}, listing = options and options.list or false,
+    blocks = {}, tests = {}, ids = 0,
+  }, Recorder)
+end
+
+local function own_name(element)
+  local name = element.name
+  if name == nil then return element.descriptor end
+  return type(name) == "string" and name or tostring(name)
+end
+
+--- Where an element was declared: line, short name of the source file.
+local function declared(element)
+  local trace = element.trace
+  if trace then return trace.currentline, trace.short_src end
+  return element.line, element.origin and element.origin.short_src
+end
+
+-- The short name of a source is its path unless that is long.
+local function same_file(path, short)
+  return short == path or (#path > 50 and short:sub(1, 3) == "..." and path:sub(-#short + 3) == short:sub(4))
+end
+
+function Recorder:send(event)
+  local held = self.held
+  if not held then return self.emit(event) end
+  if event.ev == "problem" then
+    held[#held + 1] = event
+  else
+    self:release()
+    self.emit(event)
+  end
+end
+
+--- Lets go of a held test_end and what followed.
+function Recorder:release()
+  local held = self.held
+  self.held = nil
+  for _, event in ipairs(held or {}) do self.emit(event) end
+end
+
+-- == files and blocks ==
+
+function Recorder:open_file(path)
+  self.file, self.ids, self.blocks, self.tests = path, 0, {}, {}
+  self.file_began = core.now()
+  self.emit { ev = "file_start", file = path, at = core.clock() }
+end
+
+---@param left? string        what it left open
+---@param skipped? string     why it did not run
+function Recorder:close_file(left, skipped)
+  self:release()
+  self.emit { ev = "file_end", file = self.file, seconds = core.now() - self.file_began, left = left, skipped = skipped }
+  self.blocks, self.tests = {}, {}
+end
+
+function Recorder:file_start(element)
+  self.blocks[element] = { id = 0, name = "" }
+end
+
+function Recorder:block_of(parent)
+  return self.blocks[parent] or { id = 0, name = "" }
+end
+
+function Recorder:block_start(element, parent)
+  local around = self:block_of(parent)
+  local own = own_name(element)
+  self.ids = self.ids + 1
+  self.blocks[element] = {
+    id = self.ids, name = around.name == "" and own or around.name .. " " .. own, began = core.now(),
+  }
+  if self.listing then return end
+  self:send {
+    ev = "block_start", file = self.file, id = self.ids, parent = around.id, name = own,
+    kind = element.attributes.envmode or element.descriptor, line = declared(element) or 0,
+  }
+end
+
+function Recorder:block_end(element, left)
+  local block = self.blocks[element]
+  if self.listing or not block then return end
+  self:send { ev = "block_end", file = self.file, id = block.id, seconds = core.now() - block.began, left = left }
+end
+
+-- == tests ==
+
+function Recorder:test_start(element, parent)
+  local block = self:block_of(parent)
+  local own = own_name(element)
+  local line, source = declared(element)
+  local full = block.name == "" and own or block.name .. " " .. own
+  self.ids = self.ids + 1
+  self.tests[element] = self.ids
+  local origin = blame.origin(element.run)
+  self.test_began, self.test_name, self.test_block = core.now(), full, block.id
+  self:send {
+    ev = "test_start", file = self.file, id = self.ids, block = block.id, name = full, own = own, line = line or 0,
+    last = origin and element.descriptor ~= "pending" and origin.lastlinedefined or line or 0,
+    kind = element.descriptor, at = core.clock(), timeout = self.timeout, randomseed = parent and parent.randomseed,
+    source = source and not same_file(self.file, source) and source or nil,
+  }
+end
+
+--- The test's result stands. Its event waits until `release`: cleanup may still find what the test left open.
+function Recorder:test_end(element, _, status)
+  local id = self.tests[element]
+  if not id then return end
+  self.held = {
+    { ev = "test_end", file = self.file, id = id, status = status, seconds = core.now() - self.test_began },
+  }
+end
+
+--- What a test left behind; its end is held. A task that failed makes it an error.
+---@param left? string
+---@param failed table[]     see leftover.lua
+function Recorder:add_to_test(left, failed)
+  local ending = self.held and self.held[1]
+  for _, task in ipairs(failed) do
+    local problem = self:task_failed(task, ending and self.test_name or "", ending and self.test_block)
+    if ending then
+      problem.id = ending.id
+      if ending.status ~= "failure" then ending.status = "error" end
+    end
+    self.emit(problem)
+  end
+  if ending then ending.left = left end
+end
+
+function Recorder:listed(element, parent)
+  local line, source = declared(element)
+  self.emit {
+    ev = "listed", file = self.file, line = line or 0,
+    name = (self:block_of(parent).name .. " " .. own_name(element)):gsub("^ ", ""),
+    source = source and not same_file(self.file, source) and source or nil,
+  }
+end
+
+-- == problems ==
+
+local function names(recorder, element, tree)
+  local block, name = recorder.blocks[element], nil
+  if block then return block.name, block.id end
+  local parent = tree.parents[element]
+  block = recorder:block_of(parent)
+  name = block.name
+  if recorder.tests[element] or element.descriptor == "it" or element.descriptor == "pending" then
+    local own = own_name(element)
+    name = name == "" and own or name .. " " .. own
+  end
+  return name, block.id
+end
+
+-- What an itlua error object and an assertion tell beyond their message.
+local function add_details(event, found)
+  local raised = found.raised
+  local kind = raised ~= nil and core.is_error(raised)
+  if kind then
+    event.error_kind = kind
+    event.error_code = type(raised.code) == "string" and raised.code or nil
+  end
+  local details = require "itlua.spec.details"
+  event.diff = details.diff(raised)
+end
+
+--- A failure, an error or a pending call.
+---@param status string
+---@param element table
+---@param message? any
+---@param trace? table
+function Recorder:problem(status, element, message, trace)
+  local suite, found = self.suite, self.suite.fault or {}
+  local at_line, at_source = declared(element)
+  local name, block = names(self, element, suite.tree)
+  trace = trace or {}
+  local event = {
+    ev = "problem", file = self.file, id = self.tests[element], block = block, kind = status,
+    where = found.what or element.descriptor or "?", name = name, own = own_name(element),
+    message = type(message) == "string" and message or message == nil and "Nil error" or
+      require("itlua.spec.pretty").write(message),
+    source = trace.short_src or self.file or "?", line = trace.currentline or 0,
+    at_line = at_line or trace.currentline or 0,
+    at_source = at_source and self.file and not same_file(self.file, at_source) and at_source or nil,
+    traceback = trace.traceback, randomseed = element.randomseed,
+  }
+  local parent = suite.tree.parents[element]
+  event.randomseed = parent and parent.randomseed
+  if status ~= "pending" then
+    add_details(event, found)
+    event.timeline = require("itlua.spec.details").timeline(self.since)
+  end
+  self:count(status)
+  self:send(event)
+end
+
+--- A file that could not be loaded.
+function Recorder:unloadable(path, problem)
+  local source, line = problem:match("^%[?(.-)%]?:(%d+): ")
+  self:count("error")
+  self:send {
+    ev = "problem", file = path, block = 0, kind = "error", where = "file", name = "", own = path, message = problem,
+    source = source or path, line = tonumber(line) or 0, at_line = tonumber(line) or 0,
+  }
+end
+
+--- A spawned task that failed and that nobody waited for.
+function Recorder:task_failed(leftover, name, block)
+  local raised = leftover.error
+  local source, line = tostring(leftover.where):match("^(.-):(%d+)$")
+  local trace = { short_src = source or "?", currentline = tonumber(line) or 0 }
+  local event = {
+    ev = "problem", file = self.file, block = block, kind = "error", where = "task", name = name,
+    message = blame.message(raised, trace) .. "\n(in a task spawned at " .. tostring(leftover.where) .. " that nobody joined)",
+    source = trace.short_src, line = trace.currentline, at_line = trace.currentline, traceback = leftover.traceback,
+  }
+  add_details(event, { raised = raised })
+  event.timeline = require("itlua.spec.details").timeline(self.since)
+  self:count("error")
+  return event
+end
+
+--- Failures and errors so far, and whether they are enough.
+function Recorder:count(status)
+  if status == "pending" then return end
+  local suite = self.suite
+  suite.problems = (suite.problems or 0) + 1
+  local enough = self.options.max_failures
+  suite.skipAll = self.options["keep-going"] == false or (enough ~= nil and suite.problems >= enough) or suite.skipAll
+end
+
+-- == being told ==
+
+local direct = {
+  file = { start = Recorder.file_start },
+  describe = { start = Recorder.block_start },
+  test = { start = Recorder.test_start, ["end"] = Recorder.test_end },
+}
+
+--- Takes a publication where nobody else listens.
+function Recorder:told(channel, ...)
+  local method = direct[channel[1]] and direct[channel[1]][channel[2]]
+  if method then method(self, ...) end
+end
+
+--- Subscribes to everything that becomes an event.
+function Recorder:listen(bus, suite)
+  self.suite = suite
+  local function on(channel, method)
+    bus:subscribe(channel, function(...)
+      method(self, ...)
+      return nil, true
+    end)
+  end
+  on({ "file", "start" }, self.file_start)
+  on({ "describe", "start" }, self.block_start)
+  on({ "test", "start" }, self.test_start)
+  on({ "test", "end" }, self.test_end)
+  local function problem(status)
+    return function(_, element, _, message, trace) self:problem(status, element, message, trace) end
+  end
+  local function elsewhere(status)
+    return function(_, element, _, message, trace)
+      if element.descriptor ~= "it" then self:problem(status, element, message, trace) end
+    end
+  end
+  on({ "failure", "it" }, problem("failure"))
+  on({ "error", "it" }, problem("error"))
+  on({ "failure" }, elsewhere("error"))
+  on({ "error" }, elsewhere("error"))
+  on({ "pending" }, problem("pending"))
+end
+
+return { new = new }
