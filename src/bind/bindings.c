@@ -16,5 +16,6 @@ const it_binding it_bindings[] = {
     LINKED(fs),
     LINKED(process),
     LOADED(http),
+    LOADED(server),
     {NULL, NULL, NULL},
 };
