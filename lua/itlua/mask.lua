@@ -152,11 +152,11 @@ function mask.header(name, value)
 end
 
 --- A function that hides secrets in a text.
----@param options? { values?: string[] }     values: secrets themselves; shorter than 4 bytes they are not looked for
+---@param options? { values?: string[] }|string[]     the secrets themselves; those shorter than 4 bytes are not looked for
 ---@return fun(text: string): string
 function mask.new(options)
   local forms = {}
-  for _, value in ipairs(options and options.values or {}) do
+  for _, value in ipairs(options and (options.values or options) or {}) do
     for _, form in ipairs(forms_of(tostring(value))) do forms[#forms + 1] = form end
   end
   -- The longest first: a secret may be part of another.

@@ -52,7 +52,7 @@ local function load_extensions()
     theirs[space] = {}
     for name, entry in pairs(entries) do theirs[space][name] = entry end
   end
-  pcall(require, "itlua.assert")
+  require("itlua.assert").install(luassert)
   for space, entries in pairs(theirs) do
     for name, entry in pairs(entries) do namespaces[space][name] = entry end
   end

@@ -31,7 +31,7 @@ function details.diff(raised)
   if not compared or not compared.positive then return nil end
   local diff = module_of_ours "itlua.diff"
   if not diff then return nil end
-  local ok, text = pcall(diff.describe, compared[1], compared[2])
+  local ok, text = pcall(diff.of_failure, compared)
   return ok and text or nil
 end
 
