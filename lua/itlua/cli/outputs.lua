@@ -27,6 +27,7 @@ local function options_for(settings, args, tty)
     args = args, verbose = settings.verbose, defer_print = settings["defer-print"],
     suppress_pending = settings["suppress-pending"], lang = settings.lang, tty = tty,
     columns = tty and system.columns() or nil, dumb = os.getenv("TERM") == "dumb", program = settings.program,
+    lpath = settings.lpath, cpath = settings.cpath,
     err = function(text) io.stderr:write(text) end,
     warn = function(text) io.stderr:write("itlua: ", text, "\n") end,
   }
