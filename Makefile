@@ -21,10 +21,11 @@ export LUA_SHARE
 
 # Bindings whose library takes milliseconds to load are modules of their own, embedded in the
 # program, and loaded when first required. The others are linked in, and so are their libraries.
-MODULE_BINDINGS := http server crypto
+MODULE_BINDINGS := http server crypto redis
 lib_http   := libcurl
 lib_server := libmicrohttpd
 lib_crypto := libcrypto
+lib_redis  := hiredis
 MAIN_LIBS  := lua5.4 libuv libcjson
 
 module_src  = $(wildcard src/bind/$(1).c src/bind/$(1)_*.c)

@@ -9,13 +9,14 @@
 /* clang-format off */
 #define LINKED(name) {"itlua." #name ".core", luaopen_itlua_##name##_core, NULL}
 #define LOADED(name) {"itlua." #name ".core", NULL, #name}
-/* clang-format on */
 
 const it_binding it_bindings[] = {
-    LINKED(json),
+    LINKED(dns),
     LINKED(fs),
+    LINKED(json),
     LINKED(process),
     LOADED(http),
-    LOADED(server),
+    LOADED(redis),
     {NULL, NULL, NULL},
 };
+/* clang-format on */

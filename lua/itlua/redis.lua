@@ -1,0 +1,331 @@
+--- Redis: every command as a method, pipelines, transactions, publications and streams as captures.
+
+local core = require "itlua.redis.core"
+local scheduler = require "itlua.core"
+local dns = require "itlua.dns"
+local capture = require "itlua.redis.capture"
+local null = scheduler.null
+
+local redis = { null = null, version = core.version }
+
+---@class itlua.redis.client
+---@field address string
+---@field database integer
+---@field private connection userdata
+local Client = {}
+
+-- Replies that are lists of names and values, and are tables to people.
+local pairs_reply = { HGETALL = true, ["CONFIG GET"] = true, ["XINFO STREAM"] = true, ["MEMORY STATS"] = true }
+-- They hold their connection until something happens, so each runs on one of its own.
+local blocking = {
+  BLPOP = true, BRPOP = true, BLMOVE = true, BLMPOP = true, BRPOPLPUSH = true, BZPOPMIN = true, BZPOPMAX = true,
+  BZMPOP = true, WAIT = true, WAITAOF = true,
+}
+
+local function to_pairs(list)
+  local map = {}
+  for i = 1, #list, 2 do map[list[i]] = list[i + 1] end
+  return map
+end
+
+local function percent_decode(text)
+  return (text:gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end))
+end
+
+-- redis://[user:password@]host[:port][/database], rediss://…, unix:///path[?db=n]
+local function parse_url(url)
+  local scheme, rest = url:match("^([%w+]+)://(.*)$")
+  if scheme == "unix" or scheme == "redis+unix" then
+    local path, query = rest:match("^([^?]*)%??(.*)$")
+    return { path = percent_decode(path), database = tonumber(query:match("db=(%d+)")) }
+  end
+  if scheme ~= "redis" then
+    scheduler.usage(("'%s' is no Redis URL: redis://[user:password@]host[:port][/database] or unix:///path%s"):format(
+      url, scheme == "rediss" and " (TLS is not supported by this hiredis)" or ""))
+  end
+  local authority, path = rest:match("^([^/]*)/?(.*)$")
+  local userinfo, hostport = authority:match("^(.*)@(.*)$")
+  hostport = hostport or authority
+  local host, port = hostport:match("^%[(.-)%]:?(%d*)$")
+  if not host then host, port = hostport:match("^([^:]*):?(%d*)$") end
+  if not host then scheduler.usage(("'%s' is no Redis URL: what is '%s'?"):format(url, hostport)) end
+  local user, password
+  if userinfo then user, password = userinfo:match("^([^:]*):?(.*)$") end
+  return {
+    host = host ~= "" and host or nil, port = tonumber(port),
+    user = user and user ~= "" and percent_decode(user) or nil,
+    password = password and password ~= "" and percent_decode(password) or nil,
+    database = tonumber(path),
+  }
+end
+
+local function open(options)
+  if options.path then return core.connect(options.path) end
+  local err
+  for _, address in ipairs(dns.resolve(options.host or "127.0.0.1")) do
+    local ok, connection = pcall(core.connect, address, options.port or 6379)
+    if ok then return connection end
+    err = connection
+  end
+  error(err, 0)
+end
+
+local function login(connection, options)
+  if options.password then
+    connection:call(options.user and { "AUTH", options.user, options.password } or { "AUTH", options.password })
+  end
+  if options.database and options.database ~= 0 then connection:call { "SELECT", options.database } end
+  return connection
+end
+
+--- Connects to Redis: by URL (`redis://user:password@host:port/database`, `unix:///path`) or by a table.
+--- Raises an error of kind "redis" (code ECONNREFUSED, WRONGPASS, NOAUTH, …) or "dns".
+---@param target? string|{ host?: string, port?: integer, path?: string, user?: string, password?: string,
+--- database?: integer, timeout?: number }
+---@return itlua.redis.client
+function redis.connect(target)
+  local options = type(target) == "string" and parse_url(target) or target or {}
+  local scope = scheduler.enter(options.timeout or 10)
+  local ok, connection = pcall(function() return login(open(options), options) end)
+  local expired = scheduler.leave(scope)
+  if not ok then error(connection, 0) end
+  if expired then scheduler.raise("timeout", nil, "Redis did not answer in time") end
+  return setmetatable({
+    connection = connection, options = options, database = options.database or 0, hashes = {},
+    address = options.path or (options.host or "127.0.0.1") .. ":" .. (options.port or 6379),
+  }, Client)
+end
+
+local function spread(list, value)
+  if #value > 0 then return table.move(value, 1, #value, #list + 1, list) end
+  for name, item in pairs(value) do
+    list[#list + 1] = name
+    list[#list + 1] = item
+  end
+end
+
+-- The command as a list of strings and numbers: tables are spread.
+local function flatten(...)
+  local given, list = table.pack(...), {}
+  for i = 1, given.n do
+    local value = given[i]
+    local kind = type(value)
+    if kind == "table" then
+      spread(list, value)
+    elseif kind == "boolean" then
+      list[#list + 1] = value and "1" or "0"
+    elseif value == nil then
+      scheduler.usage(("argument %d of %s is nil"):format(i - 1, tostring(given[1])))
+    else
+      list[#list + 1] = value
+    end
+  end
+  return list
+end
+
+local function shaped(command, reply)
+  if type(reply) ~= "table" then return reply end
+  local name = tostring(command[1]):upper()
+  if (pairs_reply[name] or pairs_reply[name .. " " .. tostring(command[2]):upper()]) then
+    return to_pairs(reply)
+  end
+  return reply
+end
+
+-- MOVED and ASK: the key lives elsewhere, and the error says where.
+local function explain(err)
+  if type(err) == "table" and (err.code == "MOVED" or err.code == "ASK") then
+    local slot, node = err.message:match("^%u+ (%d+) (%S+)")
+    err.message = ("%s: the key belongs to slot %s on %s; connect to that node of the cluster"):format(err.message, slot, node)
+    err.node = node
+  end
+  error(err, 0)
+end
+
+local function finish(command, ok, reply)
+  if not ok then explain(reply) end
+  return shaped(command, reply)
+end
+
+local function waits(name, command)
+  if blocking[name] then return true end
+  if name ~= "XREAD" and name ~= "XREADGROUP" then return false end
+  for _, word in ipairs(command) do
+    if type(word) == "string" and word:upper() == "BLOCK" then return true end
+  end
+  return false
+end
+
+--- Sends one command and returns its reply: integers, strings, arrays, nil (itlua.null inside an array). Tables among the
+--- arguments are spread (lists in order, others as name and value).
+--- Raises an error of kind "redis"; its code is the server's word (WRONGTYPE, NOSCRIPT, OOM, LOADING, MOVED, …).
+---@param ... any
+---@return any reply
+function Client:call(...)
+  local command = flatten(...)
+  local name = tostring(command[1]):upper()
+  if waits(name, command) then
+    local own <close> = redis.connect(self.options)
+    if self.database ~= own.database then own:select(self.database) end
+    return finish(command, pcall(own.connection.call, own.connection, command, true))
+  end
+  local reply = finish(command, pcall(self.connection.call, self.connection, command))
+  if name == "SELECT" then self.database = tonumber(command[2]) end
+  return reply
+end
+
+-- ---- several commands at once
+
+local Queue = {} -- its methods are the commands, below
+local function queued(fn)
+  local queue = setmetatable({}, Queue)
+  fn(queue)
+  return setmetatable(queue, nil)
+end
+
+local function replies_of(commands, replies)
+  for i, reply in ipairs(replies) do replies[i] = shaped(commands[i], reply) end
+  return replies
+end
+
+--- Sends the commands that `fn(p)` queues (`p:set("a", 1)`) in one go and returns their replies. An error reply of one is an
+--- error object in its place; the others have run.
+---@param fn fun(p: table)
+---@return any[] replies
+function Client:pipeline(fn)
+  local commands = queued(fn)
+  return replies_of(commands, self.connection:pipeline(commands))
+end
+
+--- Runs the commands that `fn(t)` queues as one transaction (MULTI … EXEC) and returns their replies, or nil when a watched
+--- key was changed by somebody else.
+---@param fn fun(t: table)
+---@return any[]|nil replies
+function Client:multi(fn)
+  local commands = queued(fn)
+  if #commands == 0 then return {} end
+  local all = { { "MULTI" } }
+  for _, command in ipairs(commands) do all[#all + 1] = command end
+  all[#all + 1] = { "EXEC" }
+  local replies = self.connection:pipeline(all)
+  for i = 2, #commands + 1 do -- what was refused while queueing says more than EXECABORT
+    if scheduler.is_error(replies[i]) then error(replies[i], 0) end
+  end
+  local result = replies[#all]
+  if scheduler.is_error(result) then error(result, 0) end
+  if result == null then return nil end
+  return replies_of(commands, result)
+end
+
+--- Watches the keys, calls `fn(client)`, which reads and then returns what `multi` returned; runs it again while somebody else
+--- changes them, up to `tries` times (10).
+---@param keys string|string[]
+---@param fn fun(r: itlua.redis.client): any[]|nil
+---@param tries? integer
+---@return any[] replies
+function Client:watch(keys, fn, tries)
+  for _ = 1, tries or 10 do
+    self:call("WATCH", keys)
+    local ok, result = pcall(fn, self)
+    if not ok then
+      pcall(self.call, self, "UNWATCH")
+      error(result, 0)
+    end
+    if result ~= nil then return result end
+  end
+  scheduler.raise("redis", "WATCH", ("the watched keys were changed by others in each of %d tries"):format(tries or 10))
+end
+
+--- Runs a Lua script on the server: by its hash, sent once.
+---@param script string
+---@param keys? string[]
+---@param arguments? any[]
+---@return any
+function Client:script(script, keys, arguments)
+  local hash = self.hashes[script]
+  if not hash then
+    hash = self:call("SCRIPT", "LOAD", script)
+    self.hashes[script] = hash
+  end
+  local ok, result = pcall(self.call, self, "EVALSHA", hash, #(keys or {}), keys or {}, arguments or {})
+  if not ok and type(result) == "table" and result.code == "NOSCRIPT" then
+    self.hashes[script] = nil
+    return self:call("EVAL", script, #(keys or {}), keys or {}, arguments or {})
+  end
+  if not ok then error(result, 0) end
+  return result
+end
+
+-- ---- captures
+
+--- Everything published on the channels from now on.
+---@param ... string channels; one with `*`, `?` or `[` is a pattern
+---@return itlua.redis.capture
+function Client:capture(...)
+  return capture.channels(redis.connect(self.options), ...)
+end
+
+--- Every entry added to the stream from now on.
+---@param stream string
+---@return itlua.redis.capture
+function Client:capture_stream(stream)
+  return capture.stream(redis.connect(self.options), self, stream)
+end
+
+-- ---- the rest
+
+--- All keys that match, by SCAN.
+---@param pattern? string
+---@return string[]
+function Client:keys_matching(pattern)
+  local keys, cursor = {}, "0"
+  repeat
+    local reply = self:call("SCAN", cursor, "MATCH", pattern or "*", "COUNT", 1000)
+    cursor = reply[1]
+    for _, key in ipairs(reply[2]) do keys[#keys + 1] = key end
+  until cursor == "0"
+  table.sort(keys)
+  return keys
+end
+
+function Client:close()
+  self.connection:close()
+end
+
+Client.__close = Client.close
+
+function Client:__tostring()
+  return ("redis %s/%d%s"):format(self.address, self.database, self.connection:alive() and "" or " (closed)")
+end
+
+-- r:get("key"), r:config_get("maxmemory"): any command is a method; the first word of a name with `_` is the command.
+local two_words = { CONFIG = true, CLIENT = true, CLUSTER = true, DEBUG = true, OBJECT = true, MEMORY = true, SCRIPT = true,
+  XINFO = true, XGROUP = true, ACL = true, LATENCY = true, MODULE = true, PUBSUB = true, SLOWLOG = true, COMMAND = true,
+  FUNCTION = true }
+
+local function words_of(name)
+  local upper = name:upper()
+  local first, second = upper:match("^(%u+)_([%u_]+)$")
+  if first and two_words[first] then return first, second end
+  return upper
+end
+
+function Client.__index(_, name)
+  local method = Client[name]
+  if method or type(name) ~= "string" then return method end
+  local first, second = words_of(name)
+  method = second and function(self, ...) return self:call(first, second, ...) end
+    or function(self, ...) return self:call(first, ...) end
+  Client[name] = method
+  return method
+end
+
+Queue.__index = function(_, name)
+  local first, second = words_of(name)
+  return function(queue, ...)
+    queue[#queue + 1] = second and flatten(first, second, ...) or flatten(first, ...)
+    return queue
+  end
+end
+
+return redis

@@ -1,0 +1,65 @@
+/*
+ * redis.h - what the parts of the Redis binding share: a connection and its operations.
+ *
+ * A connection is connecting, ready, or lost. `ac` is hiredis' context, which frees itself when it is lost: from then on it is
+ * NULL and `lost` says why. A command that was sent cannot be unsent: a cancelled operation stays with hiredis until its reply
+ * came (or the connection is lost); one that blocks the connection (BLPOP) spends it instead.
+ */
+#ifndef ITLUA_REDIS_H
+#define ITLUA_REDIS_H
+
+#include <hiredis/async.h>
+#include <hiredis/hiredis.h>
+
+#include "itlua.h"
+
+typedef struct redis_op redis_op;
+typedef struct redis_message redis_message;
+
+typedef struct redis_connection {
+  it_res res;
+  redisAsyncContext *ac;
+  it_watch *watch;
+  redis_op *connecting;
+  redis_op *receiving;         /* waits for a redis_message */
+  redis_message *head, **tail; /* published to us, not yet received */
+  char *lost;                  /* why, once it was */
+  char *address;
+  int wanted;
+  bool entered, subscribed; /* entered: inside one of hiredis' functions */
+} redis_connection;
+
+struct redis_message {
+  redis_message *next;
+  redisReply *reply;
+};
+
+/* One operation for connecting, for a command or several (`count` replies), and for receiving a message. */
+struct redis_op {
+  it_op op;
+  redis_connection *c;
+  redisReply **replies;
+  int count, arrived;
+  bool many;   /* a pipeline: an array of replies */
+  bool spends; /* cancelling it closes the redis_connection */
+};
+
+/* redis_connection.c */
+extern const it_res_class redis_connection_class;
+int redis_l_connect(lua_State *L);
+void redis_set_lost(redis_connection *c, const char *why);
+void redis_fail_lost(redis_op *o);
+/* Around a call of hiredis' functions, which ask to read and write: the watch is set once, at the end. */
+void redis_enter(redis_connection *c);
+void redis_leave(redis_connection *c);
+
+/* redis_reply.c */
+redis_op *redis_op_new(lua_State *L, redis_connection *c, const it_op_class *cls);
+void redis_op_free(it_op *op);
+void redis_push_reply(lua_State *L, const redisReply *r);
+void redis_on_reply(redisAsyncContext *ac, void *reply, void *data); /* data: the redis_op */
+void redis_on_message(redisAsyncContext *ac, void *reply,
+                      void *data); /* data: the redis_connection */
+void redis_free_messages(redis_connection *c);
+
+#endif

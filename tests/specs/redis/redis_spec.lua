@@ -1,0 +1,280 @@
+local null = require "itlua.null"
+local process = require "itlua.process"
+local redis = require "itlua.redis"
+local servers = require "tests.specs.redis.server"
+local task = require "itlua.task"
+
+local function failure(fn, ...)
+  local ok, err = pcall(fn, ...)
+  assert.is_false(ok, "it should have failed")
+  return err
+end
+
+describe("redis", function()
+  local server, r
+
+  setup(function()
+    server = servers.start { "--unixsocket", "/tmp/itlua-redis-" .. math.random(1 << 40) .. ".sock" }
+    r = redis.connect(server.url)
+  end)
+  before_each(function() r:flushall() end)
+  teardown(function()
+    r:close()
+    server.process:close()
+  end)
+
+  describe("commands", function()
+    it("are methods; replies are Lua values", function()
+      assert.equal("OK", r:set("a", 1))
+      assert.equal("1", r:get("a"))
+      assert.equal(2, r:incr("a"))
+      assert.is_nil(r:get("missing"))
+      r:rpush("list", { 1, 2, 3 })
+      assert.same({ "1", "2", "3" }, r:lrange("list", 0, -1))
+      assert.same({ "2", null }, r:mget("a", "missing"))
+    end)
+
+    it("of two words are methods too", function()
+      assert.equal("0", r:config_get("maxmemory").maxmemory)
+      assert.is_number(r:client_id())
+      assert.equal("embstr", r:set("k", "v") and r:object_encoding("k"))
+    end)
+
+    it("take tables, and give name-value replies as tables", function()
+      r:hset("h", { x = 1, y = "two" })
+      assert.same({ x = "1", y = "two" }, r:hgetall("h"))
+    end)
+
+    it("are binary safe", function()
+      local bytes = {}
+      for i = 0, 255 do bytes[#bytes + 1] = string.char(i) end
+      local all = table.concat(bytes):rep(100)
+      r:set(all, all)
+      assert.equal(all, r:get(all))
+    end)
+
+    it("move large values", function()
+      local large = ("x"):rep(20 * 1024 * 1024)
+      r:set("large", large)
+      assert.equal(#large, #r:get("large"))
+    end)
+
+    it("go by the dozen beside each other on one connection", function()
+      local fns = {}
+      for i = 1, 50 do fns[i] = function() return r:incr("n") end end
+      local seen = {}
+      for _, n in ipairs(task.all(fns)) do seen[n] = true end
+      assert.equal(50, #seen)
+    end)
+
+    it("fail with the server's word as the code", function()
+      r:rpush("l", 1)
+      local err = failure(r.incr, r, "l")
+      assert.equal("redis", err.kind)
+      assert.equal("WRONGTYPE", err.code)
+      assert.matches("redis_spec.lua:%d+: WRONGTYPE Operation against a key", tostring(err))
+      assert.equal("ERR", failure(r.call, r, "NOSUCHCOMMAND").code)
+    end)
+
+    it("with a wrong argument fail before anything is sent", function()
+      assert.matches("argument 2 of SET is nil", failure(r.set, r, "a", nil))
+      assert.matches("must be a string or a number, not a function", failure(r.set, r, "a", print))
+    end)
+  end)
+
+  describe("blocking commands", function()
+    it("leave the connection free for others", function()
+      local popper = task.spawn(function() return r:blpop("queue", 5) end)
+      task.sleep(0.02)
+      r:rpush("queue", "job")
+      assert.same({ "queue", "job" }, popper:join())
+    end)
+
+    it("end with a deadline, and nothing is left waiting on the server", function()
+      local err = failure(task.timeout, 0.05, function() r:blpop("queue", 0) end)
+      assert.equal("timeout", err.kind)
+      task.eventually(function()
+        return not r:client_list():find("cmd=blpop", 1, true)
+      end)
+      assert.equal("PONG", r:ping())
+    end)
+  end)
+
+  describe("pipelines and transactions", function()
+    it("send many commands at once; an error is an object in its place", function()
+      local replies = r:pipeline(function(p)
+        p:set("a", 1)
+        p:get("a")
+        p:lpush("a", 2)
+        p:get("none")
+        p:config_get("maxmemory")
+      end)
+      assert.same({ "OK", "1" }, { replies[1], replies[2] })
+      assert.equal("WRONGTYPE", replies[3].code)
+      assert.equal(null, replies[4])
+      assert.same({ maxmemory = "0" }, replies[5])
+      assert.same({}, r:pipeline(function() end))
+      assert.same({ "PONG" }, r:pipeline(function(p) p:ping() end))
+    end)
+
+    it("run as one transaction", function()
+      assert.same({ 1, 2 }, r:multi(function(t)
+        t:incr("n")
+        t:incr("n")
+      end))
+    end)
+
+    it("are refused as a whole when a command is none", function()
+      assert.matches("unknown command", tostring(failure(r.multi, r, function(t)
+        t:set("n", 1)
+        t:nosuch()
+      end)))
+      assert.is_nil(r:get("n"))
+    end)
+
+    it("are tried again when a watched key was changed by another", function()
+      local other, disturbed = redis.connect(server.url), false
+      r:set("n", 1)
+      r:watch("n", function()
+        local n = tonumber(r:get("n"))
+        if not disturbed then
+          disturbed = true
+          other:set("n", 10)
+        end
+        return r:multi(function(t) t:set("n", n + 1) end)
+      end)
+      other:close()
+      assert.equal("11", r:get("n"))
+    end)
+  end)
+
+  it("runs scripts by hash, again after the server forgot them", function()
+    local script = "return {KEYS[1], ARGV[1]}"
+    assert.same({ "k", "v" }, r:script(script, { "k" }, { "v" }))
+    r:script_flush()
+    assert.same({ "k", "v" }, r:script(script, { "k" }, { "v" }))
+  end)
+
+  it("lists keys by pattern", function()
+    for i = 1, 30 do r:set("k" .. i, i) end
+    r:set("other", 1)
+    assert.equal(30, #r:keys_matching("k*"))
+  end)
+
+  describe("captures", function()
+    it("see everything published after they began, and nothing before", function()
+      r:publish("news", "old")
+      local news <close> = r:capture("news", "log.*")
+      r:publish("news", "first")
+      r:publish("log.app", '{"level":"info","text":"started"}')
+      assert.equal("first", news:wait_for("first").value)
+      assert.equal("log.app", news:wait_for({ level = "info" }).channel)
+      assert.equal("first", news:wait_for(function(value) return value:find("fir") end).value)
+      assert.equal(2, #news:wait_for_count(2))
+    end)
+
+    it("say what did arrive when the wanted does not", function()
+      local news <close> = r:capture("news")
+      r:publish("news", "something else")
+      local err = failure(news.wait_for, news, "wanted", { timeout = 0.1 })
+      assert.equal("timeout", err.kind)
+      assert.matches("no event matched within 0.1 s on news; 1 arrived\n    news  something else", err.message, 1, true)
+    end)
+
+    it("follow a stream from now on", function()
+      r:xadd("orders", "*", "id", 1)
+      local orders <close> = r:capture_stream("orders")
+      r:xadd("orders", "*", "id", 2, "state", "new")
+      local entry = orders:wait_for { state = "new" }
+      assert.equal("2", entry.fields.id)
+      assert.equal(1, #orders:events())
+    end)
+  end)
+
+  describe("connecting", function()
+    it("takes a database number, a unix socket, and keeps them apart", function()
+      r:set("a", "zero")
+      local one <close> = redis.connect(server.url .. "/1")
+      assert.is_nil(one:get("a"))
+      one:set("a", "one")
+      assert.equal("zero", r:get("a"))
+      local path = r:config_get("unixsocket").unixsocket
+      local socket <close> = redis.connect("unix://" .. path .. "?db=1")
+      assert.equal("one", socket:get("a"))
+    end)
+
+    it("logs in", function()
+      local guarded = servers.start { "--requirepass", "secret" }
+      assert.equal("NOAUTH", failure(function() redis.connect(guarded.url):get("a") end).code)
+      assert.equal("WRONGPASS", failure(redis.connect, "redis://:wrong@127.0.0.1:" .. guarded.port).code)
+      local client <close> = redis.connect("redis://default:secret@127.0.0.1:" .. guarded.port)
+      assert.equal("PONG", client:ping())
+      guarded.process:close()
+    end)
+
+    it("says what is wrong with where it should go", function()
+      local err = failure(redis.connect, "redis://127.0.0.1:1")
+      assert.equal("ECONNREFUSED", err.code)
+      assert.matches("cannot connect to Redis at 127.0.0.1:1", err.message, 1, true)
+      assert.equal("dns", failure(redis.connect, "redis://no.such.host.invalid").kind)
+      assert.equal("redis", failure(redis.connect, "unix:///no/such.sock").kind)
+      assert.matches("is no Redis URL", failure(redis.connect, "http://127.0.0.1"))
+      assert.matches("TLS", failure(redis.connect, "rediss://127.0.0.1"))
+    end)
+
+    it("gives up on a server that accepts and says nothing", function()
+      local silent = process.start { command = { "python3", "-c", [[
+import socket, time
+s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(); print(s.getsockname()[1], flush=True); time.sleep(30)]] } }
+      local port = silent:read_line()
+      local err = failure(redis.connect, { port = tonumber(port), password = "x", timeout = 0.2 })
+      assert.equal("timeout", err.kind)
+      silent:close()
+    end)
+  end)
+
+  describe("a lost connection", function()
+    it("is said by what waits and by what comes after", function()
+      local client = redis.connect(server.url)
+      r:client_kill("ID", client:client_id())
+      local err = failure(client.get, client, "a")
+      assert.equal("CLOSED", err.code)
+      assert.matches("the connection to Redis at 127.0.0.1:%d+ was lost", err.message)
+      assert.equal("CLOSED", failure(client.pipeline, client, function(p) p:ping() end).code)
+      client:close()
+      assert.matches("is closed", failure(client.get, client, "a"))
+    end)
+
+    it("ends a server that is killed in the middle of a command", function()
+      local doomed = servers.start { "--enable-debug-command", "yes" }
+      local client = redis.connect(doomed.url)
+      local waiting = task.spawn(function() return client:debug_sleep(10) end)
+      task.sleep(0.05)
+      doomed.process:signal("KILL")
+      local err = failure(waiting.join, waiting, 3)
+      assert.equal("CLOSED", err.code)
+      client:close()
+      doomed.process:close()
+    end)
+  end)
+
+  it("says that the server is out of memory, or a key lives on another node", function()
+    local small = servers.start { "--maxmemory", "1mb", "--maxmemory-policy", "noeviction" }
+    local client <close> = redis.connect(small.url)
+    local err = failure(client.set, client, "k", ("x"):rep(2000000))
+    assert.equal("OOM", err.code)
+    small.process:close()
+  end)
+
+  it("takes a reply of a million elements", function()
+    r:eval([[
+      for i = 1, 1000000, 1000 do
+        local t = {}
+        for j = 1, 1000 do t[j] = i + j end
+        redis.call('RPUSH', 'big', unpack(t))
+      end]], 0)
+    local list = r:lrange("big", 0, -1)
+    assert.equal(1000000, #list)
+    assert.equal("1000001", list[1000000])
+  end)
+end)
