@@ -49,6 +49,7 @@
 ---@field kind string           "it" | "pending"
 ---@field at number
 ---@field source? string        the file of `line` where it is not `file` (a shared example)
+---@field randomseed? integer    its block's children were shuffled with it
 
 ---@class itlua.event.test_end
 ---@field ev "test_end"
@@ -70,7 +71,10 @@
 ---@field source string         where it was raised (short_src)
 ---@field line integer          currentline there
 ---@field at_line integer       line of the element (busted's "@ line")
----@field traceback? string
+---@field at_source? string     the file of `at_line` where it is not `file`
+---@field own? string           the element's own name: "setup" where `where` is "strict_setup"
+---@field randomseed? integer   the children of the block around it were shuffled with it
+---@field traceback? string     as busted cuts it. A file's problem without one means that it could not be loaded
 ---@field error_kind? string    `kind` of an itlua error object
 ---@field error_code? string
 ---@field timeline? string      JSON array of spans {at, seconds, what, detail, outcome} of the test so far

@@ -116,6 +116,10 @@ local function hide_headers(text)
   return text
 end
 
+local function hide_cookies(before, cookies)
+  return before .. cookies:gsub("=[^;]*", "=" .. hidden)
+end
+
 local function hide_passwords(text)
   if text:find("://", 1, true) then
     -- Up to the last @ of the authority: a password may hold one.
@@ -124,6 +128,9 @@ local function hide_passwords(text)
   if text:find("curl", 1, true) then
     text = text:gsub("(%-u '?[^%s:']*:)([^%s']+)", "%1" .. hidden)
     text = text:gsub("(%-%-user '?[^%s:']*:)([^%s']+)", "%1" .. hidden)
+    for _, option in ipairs { "%-b", "%-%-cookie" } do
+      text = text:gsub("(" .. option .. " ')([^'\n]*)", hide_cookies):gsub("(" .. option .. " )([^%s']+)", hide_cookies)
+    end
   end
   return text
 end

@@ -17,6 +17,7 @@ const it_binding it_bindings[] = {
     LINKED(process),
     LOADED(http),
     LOADED(redis),
+    LOADED(server),
     {NULL, NULL, NULL},
 };
 /* clang-format on */

@@ -119,7 +119,7 @@ function diff_text.of(result, max)
       lines[#lines + 1] = ("  %s   %s"):format(pad(row.path, path_width),
         first_width > 0 and pad(row.columns[1], first_width) .. "   " .. row.columns[2] or row.columns[2])
     else
-      lines[#lines + 1] = "  " .. row.path .. "   " .. (#row.lines == 2 and "" or row.lines[1])
+      lines[#lines + 1] = "  " .. pad(row.path, path_width) .. "   " .. (#row.lines == 2 and "" or row.lines[1])
       for i = #row.lines == 2 and 1 or 2, #row.lines do lines[#lines + 1] = "      " .. row.lines[i] end
     end
   end

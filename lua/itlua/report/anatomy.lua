@@ -77,6 +77,7 @@ end
 ---@param record itlua.report.record
 ---@param verbose? boolean     both
 ---@return string[] message, string[]? diff, string? position     of what raised it, if that is not the spec
+---@return string? curl        the request that the message ended with (assert.response), taken out of it
 function anatomy.message(record, verbose)
   local problem = record.event or {}
   local message, position = split_message(record)
@@ -87,12 +88,8 @@ function anatomy.message(record, verbose)
   elseif not diff and not verbose then
     message = compact(message)
   end
-  -- A message that brings its curl command along (assert.response) need not say it twice.
-  if problem.curl and message:find(problem.curl, 1, true) then
-    local from, to = message:find(problem.curl, 1, true)
-    message = (message:sub(1, from - 1):gsub("%s*[%w]*%s*$", "")) .. message:sub(to + 1)
-  end
-  return text.lines(text.visible(message)), diff, position
+  local said, curl = message:match "^(.-)\n\nrequest  (curl [^\n]*)$"
+  return text.lines(text.visible(said or message)), diff, position, curl
 end
 
 ---@class itlua.report.source_line

@@ -44,7 +44,7 @@ end
 
 local function message_lines(view, record, lines)
   local p = view.paint
-  local message, diff, position = anatomy.message(record, view.verbose)
+  local message, diff, position, curl = anatomy.message(record, view.verbose)
   if record.kind == "error" and record.event and record.event.error_kind then
     local problem = record.event
     local label = problem.error_kind .. (problem.error_code and " " .. problem.error_code or "")
@@ -65,6 +65,7 @@ local function message_lines(view, record, lines)
     lines[#lines + 1] = ""
     lines[#lines + 1] = p("dim", "raised at ") .. p("cyan", position)
   end
+  return curl
 end
 
 local function source_lines(view, record, lines)
@@ -142,13 +143,14 @@ local function stack_lines(view, record, lines)
   end
 end
 
-local function footer_lines(view, record, lines)
+local function footer_lines(view, record, lines, curl)
   local p, problem = view.paint, record.event or {}
   local footer = {}
   local again = anatomy.again(record, view.run, view.program)
   if record.randomseed then footer[#footer + 1] = { "shuffled", "with seed " .. record.randomseed } end
   if again then footer[#footer + 1] = { "again", again } end
-  if problem.curl and problem.curl ~= "" then footer[#footer + 1] = { "request", text.one_line(problem.curl) } end
+  curl = curl or problem.curl
+  if curl and curl ~= "" then footer[#footer + 1] = { "request", text.one_line(curl) } end
   if record.left then footer[#footer + 1] = { "left open", text.one_line(record.left) } end
   if #footer == 0 then return end
   lines[#lines + 1] = ""
@@ -187,12 +189,12 @@ end
 ---@return string
 function failure_view.full(view, record, names, printed)
   local lines = {}
-  message_lines(view, record, lines)
+  local curl = message_lines(view, record, lines)
   source_lines(view, record, lines)
   timeline_lines(view, record, lines)
   output_lines(view, printed, lines)
   stack_lines(view, record, lines)
-  footer_lines(view, record, lines)
+  footer_lines(view, record, lines, curl)
   local parts = header(view, record, names)
   parts[#parts + 1] = ""
   for _, line in ipairs(lines) do parts[#parts + 1] = line ~= "" and "  " .. line or "" end

@@ -26,6 +26,8 @@ describe("mask", function()
     assert.equal("postgres://bob:***@db:5432/x", mask.text "postgres://bob:secret@db:5432/x")
     assert.equal("redis://:***@db", mask.text "redis://:p@ss@db")
     assert.equal("curl -u 'bob:***' http://x", mask.text "curl -u 'bob:secret' http://x")
+    assert.equal("curl -b sid=*** http://x?a=b", mask.text "curl -b sid=secret http://x?a=b")
+    assert.equal("curl -b 'sid=***; b=***' x", mask.text "curl -b 'sid=secret; b=c d' x")
     assert.equal("http://127.0.0.1:80/a@b:c", mask.text "http://127.0.0.1:80/a@b:c")
   end)
 
