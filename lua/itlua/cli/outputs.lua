@@ -22,13 +22,13 @@ local function unknown(kind, why)
   return why
 end
 
-local function options_for(settings, args, tty)
+local function options_for(settings, args, tty, to_file)
   return {
     args = args, verbose = settings.verbose, defer_print = settings["defer-print"],
     suppress_pending = settings["suppress-pending"], lang = settings.lang, tty = tty,
     columns = tty and system.columns() or nil, dumb = os.getenv("TERM") == "dumb", program = settings.program,
     lpath = settings.lpath, cpath = settings.cpath,
-    err = function(text) io.stderr:write(text) end,
+    mask = settings.mask, err = not to_file and function(text) io.stderr:write(text) end or nil,
     warn = function(text) io.stderr:write("itlua: ", text, "\n") end,
   }
 end
@@ -45,7 +45,7 @@ local function open(argument, settings)
   end
   local out = handle and function(text) handle:write(text) end or to_stdout
   local reporter
-  reporter, why = report.new(kind, options_for(settings, args, not handle and system.terminal(1)), out)
+  reporter, why = report.new(kind, options_for(settings, args, not handle and system.terminal(1), handle ~= nil), out)
   if not reporter then
     if handle then handle:close() end
     return nil, unknown(kind, why)

@@ -2,6 +2,7 @@
 -- around the failing line, the timeline, captured output, the stack, the command that runs just this test.
 -- The terminal paints them, JUnit prints them as they are.
 
+local mask = require "itlua.mask"
 local tally = require "itlua.report.tally"
 local text = require "itlua.report.text"
 
@@ -11,8 +12,10 @@ local short_src = tally.short_src
 
 --- Reads source files once each; nil where there is none.
 ---@param read? fun(path: string): string?   io.open by default
+---@param hide? fun(text: string): string    hides secrets, see itlua.mask
 ---@return fun(path: string): string[]?
-function anatomy.sources(read)
+function anatomy.sources(read, hide)
+  hide = hide or mask.text
   read = read or function(path)
     local file = io.open(path, "rb")
     if not file then return nil end
@@ -24,7 +27,7 @@ function anatomy.sources(read)
   return function(path)
     if cache[path] == nil then
       local content = read(path)
-      cache[path] = content and text.lines(content) or false
+      cache[path] = content and text.lines(hide(content)) or false
     end
     return cache[path] or nil
   end

@@ -294,7 +294,7 @@ function terminal.new(opts, out)
     files = {}, list_tests = opts.verbose or opts.list_tests,
     view = failure_view.new {
       paint = paint.new(opts.color), color = opts.color or false, columns = math.max(40, math.min(columns, 140)),
-      verbose = opts.verbose or false, sources = anatomy.sources(opts.read), program = opts.program,
+      verbose = opts.verbose or false, sources = anatomy.sources(opts.read, opts.mask), program = opts.program,
     },
   }, Reporter)
   function self.say(line) say(self, line) end
