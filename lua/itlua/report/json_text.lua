@@ -28,22 +28,40 @@ end
 
 local encode
 
+-- The place of each key in an order.
+local ranks_by_order = setmetatable({}, { __mode = "k" })
+
+local function ranks_of(order)
+  local ranks = ranks_by_order[order]
+  if not ranks then
+    ranks = {}
+    for i, key in ipairs(order) do ranks[key] = i end
+    ranks_by_order[order] = ranks
+  end
+  return ranks
+end
+
+local no_order = {}
+
 local function encode_object(value, order)
-  local parts, known = {}, {}
-  for _, key in ipairs(order or {}) do
-    known[key] = true
-    if value[key] ~= nil then parts[#parts + 1] = encode_string(key) .. ":" .. encode(value[key], order) end
+  local ranks = ranks_of(order or no_order)
+  local keys, n = {}, 0
+  for key in next, value do
+    if type(key) == "string" then
+      n = n + 1
+      keys[n] = key
+    end
   end
-  local rest = {}
-  for key in pairs(value) do
-    if not known[key] then rest[#rest + 1] = tostring(key) end
+  table.sort(keys, function(a, b)
+    local ra, rb = ranks[a] or 1000, ranks[b] or 1000
+    if ra ~= rb then return ra < rb end
+    return a < b
+  end)
+  for i = 1, n do
+    local key = keys[i]
+    keys[i] = encode_string(key) .. ":" .. encode(value[key], order)
   end
-  table.sort(rest)
-  for _, key in ipairs(rest) do
-    local item = value[key]
-    if item ~= nil then parts[#parts + 1] = encode_string(key) .. ":" .. encode(item, order) end
-  end
-  return "{" .. table.concat(parts, ",") .. "}"
+  return "{" .. table.concat(keys, ",") .. "}"
 end
 
 --- A list where it has [1] or nothing at all, else an object. Functions and the like become null.
@@ -63,5 +81,6 @@ function encode(value, order)
 end
 
 json_text.encode = encode
+json_text.string = encode_string
 
 return json_text

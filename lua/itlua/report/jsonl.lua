@@ -6,16 +6,57 @@ local jsonl = {}
 
 local order = { "ev", "file", "id", "block", "parent", "kind", "status", "name" }
 
+-- How events of a kind are written: their keys in order, and '"key":' of each. Learned as they come, since there are
+-- many events and few kinds.
+local function learn(shape, ev)
+  local keys = shape and shape.keys or {}
+  local known = shape and shape.known or {}
+  for key in next, ev do
+    if not known[key] then
+      known[key] = true
+      keys[#keys + 1] = key
+    end
+  end
+  local rank = {}
+  for i, key in ipairs(order) do rank[key] = i end
+  table.sort(keys, function(a, b)
+    local ra, rb = rank[a] or 1000, rank[b] or 1000
+    if ra ~= rb then return ra < rb end
+    return a < b
+  end)
+  local heads = {}
+  for i, key in ipairs(keys) do heads[i] = json_text.string(key) .. ":" end
+  return { keys = keys, known = known, heads = heads }
+end
+
 local Reporter = {}
 Reporter.__index = Reporter
 
 function Reporter:event(ev)
-  self.out(json_text.encode(ev, order) .. "\n")
+  local shape = self.shapes[ev.ev]
+  local known = shape and shape.known
+  for key in next, ev do
+    if not (known and known[key]) then
+      shape = learn(shape, ev)
+      self.shapes[ev.ev] = shape
+      break
+    end
+  end
+  local parts, n = {}, 0
+  local keys, heads = shape.keys, shape.heads
+  for i = 1, #keys do
+    local value = ev[keys[i]]
+    if value ~= nil then
+      n = n + 1
+      parts[n] = heads[i] .. json_text.encode(value)
+    end
+  end
+  self.out("{" .. table.concat(parts, ",") .. "}\n")
 end
 
 ---@param out fun(text: string)
 function jsonl.new(_, out)
-  return setmetatable({ out = out }, Reporter)
+  return setmetatable({ out = out, shapes = {} }, Reporter)
 end
 
 return jsonl

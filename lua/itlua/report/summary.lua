@@ -34,8 +34,8 @@ local function failed_rows(run)
     if i > 20 and not run.verbose then break end
     local file, line = anatomy.place(item.record)
     local test = item.record.test
-    local at = test and not test.source and test.line or line or 1
-    list[i] = { file and file .. ":" .. at or "", item.names }
+    local at = test and not test.source and test.line or line
+    list[i] = { (file or "") .. (at and ":" .. at or ""), item.names }
   end
   local entries = placed(run, list)
   if #run.failed > #list then

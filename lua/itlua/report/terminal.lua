@@ -33,7 +33,7 @@ local function names_of(self, record)
   if test then
     names[#names + 1] = test.own or test.name
     if record.where ~= "it" and record.where ~= "pending" and record.where then names[#names + 1] = record.where end
-  elseif record.where == "file" then
+  elseif record.where == "file" or record.where == "worker" then
     local path = file or record.name
     names = { (path:match "[^/]+$" or path) .. " (outside any test)" }
   elseif #names == 0 then
