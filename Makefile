@@ -21,11 +21,12 @@ export LUA_SHARE
 
 # Bindings whose library takes milliseconds to load are modules of their own, embedded in the
 # program, and loaded when first required. The others are linked in, and so are their libraries.
-MODULE_BINDINGS := http server crypto redis
+MODULE_BINDINGS := http server crypto redis sql
 lib_http   := libcurl
 lib_server := libmicrohttpd
 lib_crypto := libcrypto
 lib_redis  := hiredis
+lib_sql    := libpq
 MAIN_LIBS  := lua5.4 libuv libcjson
 
 module_src  = $(wildcard src/bind/$(1).c src/bind/$(1)_*.c)

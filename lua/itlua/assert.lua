@@ -1,6 +1,7 @@
 --- itlua's assertions on top of luassert's. The spec engine installs them into a state's luassert:
 --
 --     assert.response(r).has.status(201)                          see assert/response.lua
+--     assert.row(db, "SELECT …").has { status = "pending" }       see assert/sql.lua
 --     assert.subset({ id = 7 }, value)                            what is not named does not matter
 --     assert.eventually(function() return done() end, { timeout = 5, interval = 0.1 })
 --     local err = assert.raises({ kind = "http", code = "ECONNREFUSED" }, function() api:get "/" end)
@@ -12,6 +13,7 @@ local blame = require "itlua.assert.blame"
 local diff = require "itlua.diff"
 local response = require "itlua.assert.response"
 local show = require "itlua.show"
+local sql = require "itlua.assert.sql"
 
 local assertions = {}
 
@@ -185,6 +187,7 @@ function assertions.install(luassert, note)
     for _, name in ipairs { "same", "equal", "equals" } do noting(namespaces, name, note) end
   end
   response.install(luassert, matcher, namespaces)
+  sql.install(luassert, matcher, namespaces)
   luassert:register("assertion", "subset", subset(matcher), TEXT, TEXT)
   luassert:register("assertion", "eventually", eventually, TEXT, TEXT)
   luassert:register("assertion", "raises", raises(matcher), TEXT, TEXT)

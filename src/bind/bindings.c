@@ -18,6 +18,7 @@ const it_binding it_bindings[] = {
     LOADED(http),
     LOADED(redis),
     LOADED(server),
+    LOADED(sql),
     {NULL, NULL, NULL},
 };
 /* clang-format on */
