@@ -50,8 +50,8 @@ static _Noreturn void raise_busy(lua_State *L, const sql_conn *c) {
   if ((c->state == SQL_COPY_IN || c->state == SQL_COPY_OUT) && !c->op)
     it_raise(L, "sql", "BUSY", "%s is in the middle of COPY: use another connection", c->res.label);
   if (c->op)
-    it_raise(L, "sql", "BUSY", "%s is busy with %s: %s (a task at a time; sql.pool has more)",
-             c->res.label, c->op->op.cls->name, text ? text : "");
+    it_raise(L, "sql", "BUSY", "%s is busy with %s%s%s (a task at a time; sql.pool has more)",
+             c->res.label, c->op->op.cls->name, text ? ": " : "", text ? text : "");
   it_raise(L, "sql", "BUSY", "%s is %s", c->res.label, sql_state_name(c->state));
 }
 

@@ -220,7 +220,6 @@ int sql_settle(lua_State *L) {
   static const it_op_class settle_class = {"sql.settle", settle_push, settle_cancel, sql_op_free};
   sql_conn *c = sql_check(L, 1);
   sql_op *o = sql_op_new(L, c, sizeof *o, &settle_class, NULL);
-  it_op_detail(&o->op, "the end of the statement that was stopped");
   if (c->state != SQL_DRAINING) it_op_done(&o->op);
   else if (c->settler)
     it_op_fail(&o->op, "sql", "BUSY", "%s: another task waits for it already", c->res.label);

@@ -175,7 +175,7 @@ static int l_end(lua_State *L) {
   sql_conn *c;
   if (!sql_check_idle(L, 1, SQL_PIPELINE, &c)) return sql_push_settle(L);
   sql_op *o = sql_op_new(L, c, sizeof *o, &end_class, end_step);
-  it_op_detail(&o->op, "%d statements", (int)c->item_count);
+  it_op_detail(&o->op, c->item_count == 1 ? "1 statement" : "%d statements", (int)c->item_count);
   bool sent = PQpipelineSync(c->pg);
   c->syncing = sent;
   return sql_op_start(L, o, SQL_PIPELINE, sent);

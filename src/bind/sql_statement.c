@@ -126,12 +126,15 @@ int sql_run_push(lua_State *L, it_op *op) {
 }
 
 static const it_op_class query_class = {"sql.query", sql_run_push, sql_op_cancel, sql_op_free};
+/* A cursor's fetches leave no trace each: the cursor does, in Lua. */
+static const it_op_class fetch_class = {"sql.cursor", sql_run_push, sql_op_cancel, sql_op_free};
 static const it_op_class exec_class = {"sql.exec", sql_run_push, sql_op_cancel, sql_op_free};
 
 static sql_op *begin(lua_State *L, sql_conn *c, const it_op_class *cls, const char *sql, int mode) {
   char detail[DETAIL];
   sql_op *o = sql_op_new(L, c, sizeof *o, cls, sql_run_step);
   o->mode = mode;
+  if (cls == &fetch_class) return o;
   sql_shorten(detail, sizeof detail, sql);
   it_op_detail(&o->op, "%s", detail);
   return o;
@@ -152,7 +155,7 @@ int sql_send(lua_State *L) {
   const char *sql = check_sql(L, 2);
   int mode = (int)luaL_checkinteger(L, 3);
   if (!sql_check_idle(L, 1, SQL_IDLE, &c)) return sql_push_settle(L);
-  sql_op *o = begin(L, c, &query_class, sql, mode);
+  sql_op *o = begin(L, c, mode == SQL_BATCH ? &fetch_class : &query_class, sql, mode);
   return sql_op_start(L, o, SQL_BUSY, PQsendQueryParams(c->pg, sql, 0, NULL, NULL, NULL, NULL, 0));
 }
 

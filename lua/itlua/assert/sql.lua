@@ -23,7 +23,7 @@ local show = require "itlua.show"
 
 local sql = {}
 
-local KEY, TEXT = "__itlua_sql", "assertion.itlua.text"
+local TEXT = "assertion.itlua.text"
 local max_rows, max_listed = 1000, 5
 
 local function indented(text)
@@ -245,6 +245,45 @@ local function count(subject, args)
     ("Expected another number of rows %s than %d."):format(subject.name, wanted)
 end
 
+-- ---- what row(…), rows(…) and table(…) return: an object with the assertions, and luassert's words between
+
+local assertions = {
+  has = has, row = has, matches = has, equals = equals, equal = equals, same = equals, empty = is_empty, count = count,
+}
+local fillers = { is = true, are = true, was = true, has = true, have = true, does = true, with = true }
+local negations = { ["not"] = true, no = true }
+
+local Subject = {}
+
+local function new_subject(luassert, matcher, about, negated, name)
+  local fields = { luassert = luassert, matcher = matcher, about = about, negated = negated, name = name }
+  return setmetatable(fields, Subject)
+end
+
+function Subject.__index(self, key)
+  local negated, name = rawget(self, "negated"), rawget(self, "name")
+  for word in tostring(key):lower():gmatch "[^_]+" do
+    if negations[word] then
+      negated = not negated
+    elseif assertions[word] and not (fillers[word] and name) then
+      name = word
+    elseif not fillers[word] then
+      blame.usage(("there is no '%s' for %s (there is has, equals, count, is_empty, is_not.empty)"):format(word,
+        rawget(self, "about").kind))
+    end
+  end
+  return new_subject(rawget(self, "luassert"), rawget(self, "matcher"), rawget(self, "about"), negated, name)
+end
+
+function Subject.__call(self, ...)
+  local luassert, about = rawget(self, "luassert"), rawget(self, "about")
+  local assertion = assertions[rawget(self, "name") or "has"]
+  local ok, expected, unexpected = assertion(about, { n = select("#", ...), ... }, rawget(self, "matcher"))
+  local negated = rawget(self, "negated")
+  if ok == negated then luassert(false, negated and unexpected or expected, luassert:level(2)) end
+  return new_subject(luassert, rawget(self, "matcher"), about, false, nil)
+end
+
 -- ---- registered with luassert
 
 local function say_instead(args, text)
@@ -252,80 +291,32 @@ local function say_instead(args, text)
   args[1], args.n, args.nofmt = text, 1, { true }
 end
 
-local function chain_with(luassert, subject)
-  local chain = luassert.state()
-  rawset(chain, KEY, subject)
-  return chain
+local function there_are(n)
+  return n == 0 and "there is none" or n == 1 and "there is one" or "there are " .. n
 end
 
--- An assertion of a name that luassert may have, too: ours where a subject is in the chain.
-local function extend(luassert, namespaces, matcher, name, assertion)
-  local before = namespaces.assertion[name]
-  local entry
-  luassert:register("assertion", name, function(state, args, level)
-    local subject = rawget(state, KEY)
-    if not subject then
-      if not before then blame.usage(("'%s' must be chained after row(…), rows(…) or table(…)"):format(name)) end
-      local ok, returned = before.callback(state, args, (level or 1) + 1)
-      entry.positive_message, entry.negative_message = before.positive_message, before.negative_message
-      return ok, returned
+local function row(subject_for)
+  return function(state, args)
+    local about = subject_of_query("row", args)
+    local n = #about.rows
+    local fine = state.mod and n == 1 or not state.mod and n == 0
+    if not fine then
+      say_instead(args, ("Expected %s row %s, %s.%s"):format(state.mod and "one" or "no", about.name, there_are(n),
+        listed(about.rows)))
     end
-    local ok, expected, unexpected = assertion(subject, args, matcher)
-    if ok ~= state.mod then say_instead(args, state.mod and expected or unexpected) end
-    entry.positive_message, entry.negative_message = TEXT, TEXT
-    return ok, { chain_with(luassert, subject), n = 1 }
-  end, TEXT, TEXT)
-  entry = namespaces.assertion[name]
-end
-
--- `has` is one of luassert's words between others; called with a table after a subject it asserts.
-local function extend_has(luassert, namespaces, matcher)
-  local entry = namespaces.modifier.has
-  local original = entry.callback
-  entry.callback = function(state, args, ...)
-    local subject = rawget(state, KEY)
-    if not subject or not args or args.n == 0 then return original(state, args, ...) end
-    local ok, expected, unexpected = has(subject, args, matcher)
-    if ok ~= state.mod then luassert(false, state.mod and expected or unexpected, luassert:level(3)) end
-    state.mod = true
-    return state
+    return fine == state.mod, { subject_for(about), n = 1 }
   end
 end
 
-local function row(luassert, matcher)
+local function rows(subject_for)
   return function(state, args)
-    local subject = rawget(state, KEY)
-    if subject then -- has.no.row { … }
-      local ok, expected, unexpected = has(subject, args, matcher)
-      if ok ~= state.mod then say_instead(args, state.mod and expected or unexpected) end
-      return ok, { chain_with(luassert, subject), n = 1 }
+    local about = subject_of_query("rows", args)
+    if state.mod then return true, { subject_for(about), n = 1 } end
+    local n = #about.rows
+    if n > 0 then
+      say_instead(args, ("Expected no rows %s, %s.%s"):format(about.name, there_are(n), listed(about.rows)))
     end
-    subject = subject_of_query("row", args)
-    local n = #subject.rows
-    if n ~= 1 and state.mod then
-      say_instead(args, ("Expected one row %s, there %s.%s"):format(subject.name, n == 0 and "is none" or "are " .. n,
-        listed(subject.rows)))
-    elseif n > 0 and not state.mod then
-      say_instead(args, ("Expected no row %s, there %s.%s"):format(subject.name, n == 1 and "is one" or "are " .. n,
-        listed(subject.rows)))
-    end
-    if not state.mod then return n > 0 end
-    return n == 1, { chain_with(luassert, subject), n = 1 }
-  end
-end
-
-local function rows(luassert)
-  return function(state, args)
-    local subject = subject_of_query("rows", args)
-    if not state.mod then
-      local n = #subject.rows
-      if n > 0 then
-        say_instead(args, ("Expected no rows %s, there %s.%s"):format(subject.name, n == 1 and "is 1" or "are " .. n,
-          listed(subject.rows)))
-      end
-      return n > 0
-    end
-    return true, { chain_with(luassert, subject), n = 1 }
+    return n > 0
   end
 end
 
@@ -339,13 +330,14 @@ local function orphans(state, args)
   return #found > 0
 end
 
--- assert.table(value) stays luassert's check of a type; with a database it is ours.
-local function extend_table(luassert, namespaces)
+-- assert.table(value) stays luassert's check of a type; with a database it is ours. In place: who holds on to
+-- luassert's entry sees both.
+local function extend_table(namespaces, subject_for)
   local entry = namespaces.assertion.table
   local original = entry.callback
   entry.callback = function(state, args, level)
     if not is_database(args[1]) or args.n < 2 then return original(state, args, (level or 1) + 1) end
-    return true, { chain_with(luassert, subject_of_table(args)), n = 1 }
+    return true, { subject_for(subject_of_table(args)), n = 1 }
   end
 end
 
@@ -354,14 +346,13 @@ end
 ---@param matcher fun(value: any): boolean, function?, string?
 ---@param namespaces table     luassert.namespaces
 function sql.install(luassert, matcher, namespaces)
-  luassert:register("assertion", "row", row(luassert, matcher), TEXT, TEXT)
-  luassert:register("assertion", "rows", rows(luassert), TEXT, TEXT)
-  luassert:register("assertion", "orphans", orphans, TEXT, TEXT)
-  extend_table(luassert, namespaces)
-  extend_has(luassert, namespaces, matcher)
-  for name, assertion in pairs { equals = equals, equal = equals, same = equals, empty = is_empty, count = count } do
-    extend(luassert, namespaces, matcher, name, assertion)
+  local function subject_for(about)
+    return new_subject(luassert, matcher, about, false, nil)
   end
+  luassert:register("assertion", "row", row(subject_for), TEXT, TEXT)
+  luassert:register("assertion", "rows", rows(subject_for), TEXT, TEXT)
+  luassert:register("assertion", "orphans", orphans, TEXT, TEXT)
+  extend_table(namespaces, subject_for)
 end
 
 return sql

@@ -44,6 +44,11 @@ end
 
 local extensions_loaded = false
 
+-- A word of luassert's that is also one of ours: assert.table(db, "orders").
+local function is_ours_too(node)
+  return #node.tokens == 1 and node.tokens[1] == "table"
+end
+
 -- Our own assertions are registered when the first unknown word comes up. What a spec registered by then stays.
 local function load_extensions()
   extensions_loaded = true
@@ -98,7 +103,9 @@ local CALLER = 2
 function meta.__call(self, ...)
   local node = rawget(self, NODE)
   if node.generation ~= generation or (node.key and namespaces.assertion[node.key] ~= node.assertion) then
-    if not extensions_loaded and not pcall(util.extract_keys, "assertion", node.tokens) then load_extensions() end
+    if not extensions_loaded and (is_ours_too(node) or not pcall(util.extract_keys, "assertion", node.tokens)) then
+      load_extensions()
+    end
     work_out(node, util.extract_keys("assertion", node.tokens))
   end
 

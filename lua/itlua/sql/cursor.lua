@@ -26,7 +26,7 @@ local function fetch(self)
     failure.raise(problem, self.sql, "sql.cursor")
   end
   local got, bytes = batch:size()
-  self.last = got < self.rows
+  self.last, self.fetched = got < self.rows, self.fetched + got
   self.reader = batch:reader()
   if self.batch then self.batch:close() end
   self.batch = batch
@@ -67,6 +67,7 @@ end
 function Cursor:close(err)
   if self.closed then return end
   self.closed = true
+  core.span_end(self.span, self.fetched == 1 and "1 row" or self.fetched .. " rows")
   if self.batch then self.batch:close() end
   self.reader = nil
   local db = self.db
@@ -110,7 +111,10 @@ function cursor.open(self, sql, ...)
     end
     error(name, 0)
   end
-  local c = setmetatable({ db = self, sql = sql, name = name, own = own, rows = first_rows }, Cursor)
+  local c = setmetatable({
+    db = self, sql = sql, name = name, own = own, rows = first_rows, fetched = 0,
+    span = core.span("sql.cursor", show.cut(sql:gsub("%s+", " "), 100)),
+  }, Cursor)
   return c, nil, nil, c
 end
 
