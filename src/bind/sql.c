@@ -31,13 +31,15 @@ const it_res_class sql_conn_class = {SQL_CONN, conn_close, conn_free, false};
 /* One that a pool opened when a test first needed it outlives the test. */
 const it_res_class sql_pooled_class = {SQL_CONN, conn_close, conn_free, true};
 
+static _Noreturn void raise_gone(lua_State *L, const sql_conn *c) {
+  if (c && c->res.open) it_raise(L, "sql", c->lost_code, "%s is lost: %s", c->res.label, c->lost);
+  it_raise(L, "sql", "08003", "%s is closed", c && c->res.label ? c->res.label : "the connection");
+}
+
 sql_conn *sql_check(lua_State *L, int arg) {
   sql_conn *c = *(sql_conn **)luaL_checkudata(L, arg, SQL_CONN);
-  if (!c || !c->res.open)
-    it_raise(L, "sql", "08003", "%s is closed",
-             c && c->res.label ? c->res.label : "the connection");
-  if (c->state == SQL_LOST)
-    it_raise(L, "sql", c->lost_code, "%s is lost: %s", c->res.label, c->lost);
+  bool usable = c && c->res.open && c->state != SQL_LOST;
+  if (!usable) raise_gone(L, c);
   return c;
 }
 

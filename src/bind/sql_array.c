@@ -97,9 +97,8 @@ void sql_decode_array(lua_State *L, const sql_conn *c, const sql_type *t, const 
   sql_type_of(c, t->element, &a.element);
   if (size && *text == '[') {
     const char *equals = memchr(text, '=', size);
-    if (!equals) malformed(L, &a, text);
     bounds = text;
-    a.p = equals + 1;
+    a.p = equals ? equals + 1 : a.end; /* where no brace can be */
   }
   luaL_checkstack(L, 8, "an array is nested too deep");
   sql_push_setting(L, "null");

@@ -104,8 +104,7 @@ void sql_notify_take(sql_conn *c) {
   while ((n = PQnotifies(c->pg))) {
     if (c->notified == c->notification_slots) {
       c->notification_slots = c->notification_slots ? 2 * c->notification_slots : 16;
-      c->notifications =
-          it_realloc(c->notifications, c->notification_slots * sizeof *c->notifications);
+      c->notifications = it_realloc(c->notifications, c->notification_slots * sizeof(PGnotify *));
     }
     c->notifications[c->notified++] = n;
   }
