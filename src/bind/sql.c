@@ -164,13 +164,9 @@ static void register_connection(lua_State *L) {
 }
 
 int luaopen_itlua_sql_core(lua_State *L) {
-  static const luaL_Reg functions[] = {{"setup", l_setup},
-                                       {"parse", sql_parse},
-                                       {"defaults", sql_defaults},
-                                       {"resolve", sql_resolve},
-                                       {"connect", sql_connect},
-                                       {"gate", sql_gate},
-                                       {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"setup", l_setup},         {"parse", sql_parse},
+                                       {"defaults", sql_defaults}, {"connect", sql_connect},
+                                       {"gate", sql_gate},         {NULL, NULL}};
   static const struct {
     const char *name;
     int value;

@@ -2,7 +2,7 @@
  * sql.h - what the files of the PostgreSQL binding (libpq, non-blocking) share.
  *
  *   sql.c            the module's entry, a connection's small methods
- *   sql_connect.c    connection strings, host names, opening a connection
+ *   sql_connect.c    connection strings, opening a connection
  *   sql_link.c       a connection on the loop: its socket, what runs on it, stopping that, losing it
  *   sql_statement.c  the operations that run statements: simple, prepared, preparing
  *   sql_params.c     Lua values to parameters
@@ -132,10 +132,9 @@ sql_conn *sql_check(lua_State *L, int arg); /* open and not lost, or an error ob
 bool sql_check_idle(lua_State *L, int arg, sql_state wanted, sql_conn **conn);
 void sql_push_setting(lua_State *L, const char *name); /* what Lua gave setup(): null, decode, … */
 
-/* sql_connect.c: parse, defaults, resolve, connect */
+/* sql_connect.c: parse, defaults, connect */
 int sql_parse(lua_State *L);
 int sql_defaults(lua_State *L);
-int sql_resolve(lua_State *L);
 int sql_connect(lua_State *L);
 
 /* sql_link.c */

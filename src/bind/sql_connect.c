@@ -1,13 +1,11 @@
 /*
- * sql_connect.c - connection strings, host names, and opening a connection.
+ * sql_connect.c - connection strings, and opening a connection.
  *
- * libpq looks host names up in the calling thread, so they are resolved here first and passed as hostaddr. While it opens a
- * connection libpq may change sockets at every step, so the watch is made anew for each.
+ * libpq looks host names up in the calling thread, so lua/itlua/sql/address.lua resolves them first and passes hostaddr.
+ * While it opens a connection libpq may change sockets at every step, so the watch is made anew for each.
  */
-#include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uv.h>
 
 #include "sql.h"
 
@@ -48,61 +46,6 @@ int sql_defaults(lua_State *L) {
   push_options(L, options);
   lua_insert(L, -2);
   return 2;
-}
-
-/* ---- host names ---- */
-
-typedef struct resolve_op {
-  it_op op;
-  uv_getaddrinfo_t request;
-  struct addrinfo *list;
-} resolve_op;
-
-static void resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *list) {
-  resolve_op *r = request->data;
-  r->list = list;
-  if (status == 0) it_op_done(&r->op);
-  else
-    it_op_fail(&r->op, "dns", uv_err_name(status), "cannot resolve %s: %s", r->op.detail,
-               uv_strerror(status));
-}
-
-static int resolve_push(lua_State *L, it_op *op) {
-  char ip[64];
-  lua_Integer n = 0;
-  lua_newtable(L);
-  for (struct addrinfo *a = ((resolve_op *)op)->list; a; a = a->ai_next) {
-    if (uv_ip_name(a->ai_addr, ip, sizeof ip) != 0) continue;
-    lua_pushstring(L, ip);
-    lua_rawseti(L, -2, ++n);
-  }
-  return 1;
-}
-
-/* One that a pool thread has taken up cannot be stopped: resolved() will come. */
-static bool resolve_cancel(it_op *op) {
-  uv_cancel((uv_req_t *)&((resolve_op *)op)->request);
-  return false;
-}
-
-static void resolve_free(it_op *op) {
-  uv_freeaddrinfo(((resolve_op *)op)->list);
-  free(op);
-}
-
-/* resolve(host) -> {address, …} */
-int sql_resolve(lua_State *L) {
-  static const it_op_class resolve_class = {"sql.resolve", resolve_push, resolve_cancel,
-                                            resolve_free};
-  const char *host = luaL_checkstring(L, 1);
-  struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-  resolve_op *r = it_op_new(L, sizeof *r, &resolve_class);
-  r->request.data = r;
-  it_op_detail(&r->op, "%s", host);
-  int rc = uv_getaddrinfo(it_loop(r->op.st), &r->request, resolved, host, NULL, &hints);
-  if (rc != 0)
-    it_op_fail(&r->op, "dns", uv_err_name(rc), "cannot resolve %s: %s", host, uv_strerror(rc));
-  return it_await(L, &r->op);
 }
 
 /* ---- opening ---- */

@@ -2,6 +2,7 @@
 -- resolved here, for libpq would stop the whole program while it waits for the name server.
 
 local core = require "itlua.core"
+local dns = require "itlua.dns"
 local show = require "itlua.show"
 local sql_core = require "itlua.sql.core"
 
@@ -82,10 +83,6 @@ local function split(list)
   return items
 end
 
-local function is_address(host)
-  return host:find "^%d+%.%d+%.%d+%.%d+$" ~= nil or host:find ":" ~= nil
-end
-
 --- Replaces host names by what they resolve to: every address of every host, in order. Waits.
 ---@param found table     keywords, changed in place
 function address.resolve(found)
@@ -99,10 +96,8 @@ function address.resolve(found)
   for i, host in ipairs(hosts) do
     if host == "" or host:find "^[/@]" then
       add(host, "", i)
-    elseif is_address(host) then
-      add(host, host, i)
     else
-      for _, ip in ipairs(sql_core.resolve(host)) do add(host, ip, i) end
+      for _, ip in ipairs(dns.resolve(host)) do add(host, ip, i) end
     end
   end
   found.host, found.hostaddr = table.concat(names, ","), table.concat(addresses, ",")
