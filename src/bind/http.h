@@ -72,6 +72,11 @@ struct http_transfer {
   double timeout, connect_timeout;
   bool altered; /* it has not, or not only, its client's settings; an idle one: it has none */
   bool head_ended, too_large, custom_method, digest, following;
+  bool
+      once; /* its method is not idempotent: a connection that died unanswered is an error, not a reason to repeat */
+  bool sent;    /* the request went out, and no head has come since */
+  bool repeats; /* libcurl was about to send it again */
+  char method[16];
   char errors[CURL_ERROR_SIZE];
 };
 

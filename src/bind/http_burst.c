@@ -83,7 +83,7 @@ static void send_one(burst *b, slot *s, uint64_t due) {
   s->due = due;
   s->busy = true;
   t->head.size = t->last_head = t->received = 0;
-  t->head_ended = false;
+  t->head_ended = t->sent = t->repeats = false;
   b->busy++;
   b->sent++;
   http_engine_start(
@@ -266,8 +266,10 @@ int http_burst(lua_State *L) {
     s->next = b->free_slots;
     b->free_slots = s;
   }
-  for (size_t i = 0; i < b->slot_count; i++)
+  for (size_t i = 0; i < b->slot_count; i++) {
     http_prepare(L, 1, b->slots[i].transfer, method, url, 4);
+    b->slots[i].transfer->timeout = (double)timeout / 1e9; /* for messages */
+  }
   it_op_detail(&b->op, "%s %s, %lld at a time", method, url, (long long)slots);
   b->begun = it_now();
   b->until = duration ? b->begun + duration : 0;

@@ -34,6 +34,7 @@ static size_t on_head(char *data, size_t size, size_t count, void *user) {
   it_buf_add(&t->head, data, size);
   if (t->head_ended || size > 2) return size; /* more to come, or trailers */
   t->head_ended = true;
+  t->sent = false;
   long status = http_status(t);
   /* Only GET may follow a 303, and libcurl would repeat a method that is not its own. */
   if (status == 303 && t->custom_method && t->following)
@@ -64,6 +65,16 @@ static size_t on_body(char *data, size_t size, size_t count, void *user) {
   return size;
 }
 
+/* Before every request that goes out. libcurl repeats one where a connection that it used again died without an answer: the
+ * server may have done what it was asked to all the same. */
+static int on_send(void *user, char *ip, char *own_ip, int port, int own_port) {
+  (void)ip, (void)own_ip, (void)port, (void)own_port;
+  http_transfer *t = user;
+  t->repeats = t->sent && t->once;
+  t->sent = true;
+  return t->repeats ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+}
+
 static size_t on_feed(char *data, size_t size, size_t count, void *user) {
   http_transfer *t = user;
   return t->sink && t->sink->feed ? t->sink->feed(t, data, size * count) : 0;
@@ -90,7 +101,7 @@ http_transfer *http_transfer_take(http_client *c) {
 void http_transfer_configure(lua_State *L, int arg, http_transfer *t) {
   CURL *easy = t->easy;
   t->opens = NULL;
-  t->following = t->digest = t->custom_method = false;
+  t->following = t->digest = t->custom_method = t->once = false;
   t->timeout = t->connect_timeout = 0;
   t->limit = SIZE_MAX;
   curl_easy_setopt(easy, CURLOPT_PRIVATE, t);
@@ -104,6 +115,8 @@ void http_transfer_configure(lua_State *L, int arg, http_transfer *t) {
   curl_easy_setopt(easy, CURLOPT_WRITEDATA, t);
   curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_feed);
   curl_easy_setopt(easy, CURLOPT_READDATA, t);
+  curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_send);
+  curl_easy_setopt(easy, CURLOPT_PREREQDATA, t);
   curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
   curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
   curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
@@ -153,7 +166,7 @@ void http_transfer_release(http_transfer *t) {
   t->sink = NULL;
   t->finished = NULL;
   t->last_head = t->received = 0;
-  t->head_ended = t->too_large = false;
+  t->head_ended = t->too_large = t->sent = t->repeats = false;
   t->errors[0] = 0;
   clear(&t->head);
   clear(&t->data);

@@ -63,6 +63,9 @@ static const char *timeout_code(http_transfer *t) {
 }
 
 static const char *receive_code(http_transfer *t, const char *otherwise) {
+  if (strstr(t->errors, "oo large response headers"))
+    return "TOO_LARGE"; /* libcurl's own limit, 300 KiB */
+  if (strstr(t->errors, "CONNECT tunnel failed")) return "PROXY";
   if (strstr(t->errors, "hunk"))
     return "MALFORMED"; /* "Malformed encoding found in chunked-encoding" and its kin */
   if (strstr(t->errors, "SSL") || strstr(t->errors, "TLS")) return "TLS/HANDSHAKE";
@@ -73,6 +76,7 @@ static const char *receive_code(http_transfer *t, const char *otherwise) {
 http_error http_error_of(http_transfer *t, CURLcode result) {
   const char *code;
   if (t->too_large) return (http_error){"http", "TOO_LARGE"};
+  if (t->repeats) return (http_error){"http", "ECONNRESET"};
   switch (result) {
   case CURLE_COULDNT_RESOLVE_HOST:
   case CURLE_COULDNT_RESOLVE_PROXY: return (http_error){"dns", "ENOTFOUND"};
@@ -154,13 +158,15 @@ static void connect_text(it_buf *b, http_transfer *t, const char *code, const ch
 }
 
 static void timeout_text(it_buf *b, http_transfer *t, const char *code, const char *to) {
-  double after = (double)number(t, CURLINFO_TOTAL_TIME_T) / 1e6;
-  if (!strcmp(code, "CONNECT_TIMEOUT")) {
+  bool connecting = !strcmp(code, "CONNECT_TIMEOUT");
+  bool by_connect =
+      connecting && t->connect_timeout > 0 && (t->timeout <= 0 || t->connect_timeout < t->timeout);
+  double after = by_connect ? t->connect_timeout : t->timeout;
+  if (connecting) {
     bool resolved = number(t, CURLINFO_NAMELOOKUP_TIME_T) > 0;
     it_buf_addf(b, "%s %s within %.3g s", resolved ? "no connection to" : "could not resolve", to,
                 after);
-    if (t->connect_timeout > 0 && (t->timeout <= 0 || t->connect_timeout < t->timeout))
-      it_buf_addf(b, " (connect_timeout = %.3g)", t->connect_timeout);
+    if (by_connect) it_buf_addf(b, " (option connect_timeout)");
     return;
   }
   curl_off_t length = -1;
@@ -210,11 +216,14 @@ static void describe(it_buf *b, http_transfer *t, CURLcode result, http_error er
   else if (!strcmp(error.kind, "dns")) it_buf_addf(b, "the name of %s cannot be resolved", to);
   else if (!strcmp(error.kind, "timeout")) timeout_text(b, t, code, to);
   else if (result == CURLE_COULDNT_CONNECT) connect_text(b, t, code, to);
+  else if (t->repeats)
+    it_buf_addf(b, "%s closed the connection, and a %s is not sent twice", to, t->method);
   else if (!strcmp(code, "ECONNRESET")) it_buf_addf(b, "%s reset the connection", to);
   else if (!strcmp(code, "EMPTY_REPLY"))
     it_buf_addf(b, "%s closed the connection without an answer", to);
   else if (!strcmp(code, "TRUNCATED")) truncated_text(b, t, to);
   else if (!strcmp(code, "TOO_MANY_REDIRECTS")) redirects_text(b, t);
+  else if (!strcmp(code, "PROXY")) it_buf_addf(b, "the proxy %s does not let it through", to);
   else if (!strcmp(code, "CLOSED")) it_buf_addf(b, "the stream was closed");
   else if (!strcmp(code, "MALFORMED")) it_buf_addf(b, "the answer of %s is not HTTP", to);
   else if (!strncmp(code, "TLS/CERT_", 9))

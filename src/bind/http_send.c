@@ -6,6 +6,7 @@
  *            will be fed (-1: not known). One of them or none.
  *   and the settings of http_settings.c
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -162,6 +163,14 @@ static void set_method(http_transfer *t, const char *method, content c) {
   curl_easy_setopt(t->easy, CURLOPT_POSTREDIR, CURL_REDIR_POST_301 | CURL_REDIR_POST_302);
 }
 
+static bool idempotent(const char *method) {
+  static const char *const methods[] = {"GET",     "HEAD",  "PUT",  "DELETE",
+                                        "OPTIONS", "TRACE", "QUERY"};
+  for (size_t i = 0; i < sizeof methods / sizeof *methods; i++)
+    if (!strcmp(method, methods[i])) return true;
+  return false;
+}
+
 void http_prepare(lua_State *L, int client, http_transfer *t, const char *method, const char *url,
                   int plan) {
   if (lua_isnoneornil(L, plan)) plan = 0;
@@ -170,6 +179,8 @@ void http_prepare(lua_State *L, int client, http_transfer *t, const char *method
   curl_easy_setopt(t->easy, CURLOPT_URL, url);
   if (!plan && !strcmp(method, "GET")) return; /* the pool's handles are ready for that */
   t->altered = true;
+  t->once = !idempotent(method);
+  snprintf(t->method, sizeof t->method, "%s", method);
   if (plan) http_settings_apply(L, plan, t);
   content c = set_content(L, t, plan);
   set_method(t, method, c);

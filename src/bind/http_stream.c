@@ -23,7 +23,7 @@ typedef struct stream {
   http_transfer *transfer;
   struct stream_op *waiter;
   it_buf in, out;
-  size_t in_read, out_sent;
+  size_t out_sent;
   CURLcode result;
   int challenges; /* answers "401" so far, under digest authentication */
   bool head, finished, fed, starved, full;
@@ -42,15 +42,14 @@ static const it_res_class stream_class;
 
 /* ---- conditions ---- */
 
-static size_t unread(const stream *s) { return s->in.size - s->in_read; }
 static size_t unsent(const stream *s) { return s->out.size - s->out_sent; }
 
 static bool ready(const stream *s, waiting_for what) {
   if (s->finished) return true;
   switch (what) {
-  case WAIT_WRITE: return unsent(s) < BUFFERED_MAX;
+  case WAIT_WRITE: return unsent(s) <= BUFFERED_MAX / 2;
   case WAIT_HEAD: return s->head;
-  case WAIT_READ: return unread(s) > 0;
+  case WAIT_READ: return s->in.size > 0;
   }
   return true;
 }
@@ -62,7 +61,7 @@ static void wake(stream *s) {
   it_timer_free(o->timer);
   o->timer = NULL;
   /* what arrived before the end is handed out first */
-  if (s->finished && s->result != CURLE_OK && !(o->what == WAIT_READ && unread(s)) &&
+  if (s->finished && s->result != CURLE_OK && !(o->what == WAIT_READ && s->in.size) &&
       o->what != WAIT_WRITE)
     http_fail(&o->op, s->transfer, s->result);
   else it_op_done(&o->op);
@@ -84,11 +83,10 @@ static void on_head(http_transfer *t) {
 static size_t on_body(http_transfer *t, const char *data, size_t size) {
   stream *s = t->owner;
   s->head = true;
-  if (unread(s) >= BUFFERED_MAX) {
+  if (s->in.size >= BUFFERED_MAX) {
     s->full = true;
     return CURL_WRITEFUNC_PAUSE;
   }
-  if (s->in_read == s->in.size) s->in.size = s->in_read = 0;
   it_buf_add(&s->in, data, size);
   wake(s);
   return size;
@@ -104,7 +102,11 @@ static size_t on_feed(http_transfer *t, char *data, size_t size) {
   if (n > size) n = size;
   if (n) memcpy(data, s->out.data + s->out_sent, n);
   s->out_sent += n;
-  if (s->out_sent == s->out.size) s->out.size = s->out_sent = 0;
+  if (s->out_sent >= s->out.size / 2) { /* half of it is gone: close the gap */
+    s->out.size -= s->out_sent;
+    if (s->out.size) memmove(s->out.data, s->out.data + s->out_sent, s->out.size);
+    s->out_sent = 0;
+  }
   wake(s);
   return n;
 }
@@ -122,7 +124,7 @@ static void finished(http_transfer *t, CURLcode result) {
 static void go_on(stream *s) {
   http_transfer *t = s->transfer;
   if (s->finished) return;
-  bool fuller = s->starved && (unsent(s) || s->fed), emptier = s->full && unread(s) < BUFFERED_MAX;
+  bool fuller = s->starved && (unsent(s) || s->fed), emptier = s->full && s->in.size < BUFFERED_MAX;
   if (!fuller && !emptier) return;
   if (fuller) s->starved = false;
   if (emptier) s->full = false;
@@ -159,10 +161,9 @@ static int stream_push(lua_State *L, it_op *op) {
     http_response_push(L, s->transfer, false);
     return 1;
   }
-  size_t n = unread(s);
-  if (n) lua_pushlstring(L, s->in.data + s->in_read, n);
+  if (s->in.size) lua_pushlstring(L, s->in.data, s->in.size);
   else lua_pushnil(L);
-  s->in_read = s->in.size = 0;
+  s->in.size = 0;
   go_on(s);
   return 1;
 }

@@ -74,11 +74,20 @@ local function cookies(args, url, s, jar)
   local list = {}
   if s.cookie then list[1] = s.cookie end
   local scheme, host, path = url:match("^(%a+)://[^/?#]-@?([^/?#@:]+):?%d*([^?#]*)")
-  for _, cookie in ipairs(jar or {}) do
+  local sent = {}
+  for i, cookie in ipairs(jar or {}) do
     if host and matches(cookie, host:lower(), path ~= "" and path or "/", scheme:lower() == "https") then
-      list[#list + 1] = cookie.name .. "=" .. cookie.value
+      sent[#sent + 1] = { cookie = cookie, at = i }
     end
   end
+  table.sort(sent, function(a, b) -- as libcurl does: the longest path first
+    for _, field in ipairs { "path", "domain", "name" } do
+      local x, y = #a.cookie[field], #b.cookie[field]
+      if x ~= y then return x > y end
+    end
+    return a.at < b.at
+  end)
+  for _, entry in ipairs(sent) do list[#list + 1] = entry.cookie.name .. "=" .. entry.cookie.value end
   if #list > 0 then add(args, "-b", table.concat(list, "; ")) end
 end
 
@@ -92,8 +101,12 @@ local function part(args, p, feed)
   for _, line in ipairs(p.headers or {}) do more = more .. ";headers=" .. quoted(line) end
   if p.file then
     add(args, "-F", text .. "@" .. quoted(p.file) .. more)
-  elseif not p.filename and is_text(p.data) and more == "" then
-    add(args, "--form-string", text .. p.data)
+  elseif not p.filename and is_text(p.data) then
+    if more == "" then
+      add(args, "--form-string", text .. p.data)
+    else
+      add(args, "-F", text .. quoted(p.data) .. more)
+    end
   else -- contents without a file: a file of the shell's
     args[#args + 1] = "-F"
     args[#args + 1] = quote(text .. (p.filename and "@" or "<")) .. feed(p.data) .. (more ~= "" and quote(more) or "")

@@ -21,8 +21,11 @@ local function head(s, plan, timeout)
 end
 
 local function gather(s)
-  local pieces = {}
-  for piece in s.read, s do pieces[#pieces + 1] = piece end
+  local pieces, piece = {}, s:read()
+  while piece do
+    pieces[#pieces + 1] = piece
+    piece = s:read()
+  end
   return table.concat(pieces)
 end
 

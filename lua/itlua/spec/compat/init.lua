@@ -1,5 +1,4 @@
---- What a spec or a helper gets when it requires busted's modules, luassert's or say: ours, the same instances that
--- run it.
+--- What a spec or a helper gets when it requires busted's modules, luassert's or say: ours, the same instances that run it.
 
 local core = require "itlua.core"
 local environment = require "itlua.spec.environment"
@@ -61,9 +60,7 @@ local function busted_modules(busted, suite)
     ["busted.runner"] = function() return function() end end,
     ["busted.options"] = { standalone = false },
     ["busted.status"] = suite.status,
-    ["busted.fixtures"] = setmetatable({}, {
-      __index = function(_, key) return require("itlua.spec.compat.fixtures")[key] end,
-    }),
+    ["busted.fixtures"] = setmetatable({}, { __index = function(_, key) return require("itlua.spec.compat.fixtures")[key] end }),
     ["busted.utils"] = {
       split = split, shuffle = shuffle.shuffle, urandom = shuffle.seed, copy_interpreter_args = copy_interpreter_args,
     },
@@ -108,7 +105,7 @@ local function bundled(modules)
       local ok, found = pcall(require, ours)
       if ok then module = found end
     end
-    if module == nil then return nil end
+    if module == nil then return "\n\tno module '" .. name .. "' in itlua" end
     return function() return module end, ":itlua:"
   end
 end

@@ -31,8 +31,7 @@ function loader.load(path, names)
       return { problem = ("unknown loader '%s'"):format(name) }
     end
   end
-  local in_use = table.concat(names, ",")
-  return { skipped = ("no loader for '.%s' files is in use (--loaders=%s)"):format(extension, in_use) }
+  return { skipped = ("no loader for '.%s' files is in use (--loaders=%s)"):format(extension, table.concat(names, ",")) }
 end
 
 --- The getTrace of a language that needs no mapping.
@@ -41,13 +40,13 @@ function loader.trim(_, trace)
   return trace
 end
 
---- A module that the user may have installed.
+--- A module that the user may have installed, without leaving it in package.loaded when that fails half-way.
 ---@param name string
----@return any? module, string? problem     the first line of what require says
+---@return any? module, string? problem
 function loader.find(name)
   local ok, module = pcall(core.user_require, name)
   if ok then return module end
-  return nil, (tostring(module):match("^[^\n]*"))
+  return nil, tostring(module)
 end
 
 return loader

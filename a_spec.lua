@@ -1,0 +1,1 @@
+describe("a", function() it("b", function() end) end)
