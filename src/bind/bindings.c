@@ -12,9 +12,11 @@
 
 const it_binding it_bindings[] = {
     LINKED(dns),
+    LINKED(encode),
     LINKED(fs),
     LINKED(json),
     LINKED(process),
+    LOADED(crypto),
     LOADED(http),
     LOADED(redis),
     LOADED(server),

@@ -15,6 +15,7 @@ extern const it_binding it_bindings[]; /* ends with a NULL module */
 /* luaopen_ of the bindings that are linked in. */
 int luaopen_itlua_dns_core(lua_State *L);
 int luaopen_itlua_json_core(lua_State *L);
+int luaopen_itlua_encode_core(lua_State *L);
 int luaopen_itlua_fs_core(lua_State *L);
 int luaopen_itlua_process_core(lua_State *L);
 
