@@ -133,8 +133,14 @@ unit: unit-build ## the core's unit tests (cmocka)
 	@tests/ci/unit $(UNIT)
 unit-build: $(UNIT)
 
+cli: all $(BUILD)/fixtures/crash.so ## transcripts of the command line
+	@BUILD=$(BUILD) tests/cli/run
+$(BUILD)/fixtures/%.so: tests/fixtures/%.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -fvisibility=default -shared -o $@ $<
+
 # What `make test` runs, the slow ones first.
-PARTS := lint unit layers format-check
+PARTS := lint cli unit layers format-check
 parts:
 	@echo $(PARTS)
 

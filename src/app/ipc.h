@@ -5,7 +5,8 @@
  *   O{…}   the settings of the run, first
  *   R"…"   run this file
  *   E      no more files will come
- *   S5.0   stop: cancel what runs, with so many seconds to clean up (the end of the stream means the same)
+ *   Q      start no more tests
+ *   S      cancel what runs as well (the end of the stream means the same)
  * Events come up another, a JSON line each. They are collected in memory that both have mapped, and written when there are
  * many, before the worker waits and at the end of a file. What a dead worker did not write is still in that memory: the
  * supervisor knows from `written` and from what it received where to go on. The same holds for what tests print.

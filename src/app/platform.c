@@ -89,10 +89,10 @@ static size_t add_children(pid_t *list, size_t count, pid_t pid) {
 void it_kill_tree(pid_t pid) {
   static pid_t list[TREE_MAX];
   size_t count = 0;
-  kill(pid, SIGSTOP); /* it starts nothing more */
+  if (pid != getpid()) kill(pid, SIGSTOP); /* it starts nothing more */
   list[count++] = pid;
   for (size_t i = 0; i < count; i++) count = add_children(list, count, list[i]);
-  for (size_t i = 0; i < count; i++) kill(list[i], SIGKILL);
+  while (count > 0) kill(list[--count], SIGKILL);
 }
 #else
 void it_kill_tree(pid_t pid) { kill(pid, SIGKILL); }

@@ -5,149 +5,20 @@
  * state takes one file after the other until there are no more. Either way the state's main task is lua/itlua/cli/worker.lua,
  * which asks for its files with `take` and tells what happens with `emit`.
  */
-#include "worker.h"
+#include "worker_slot.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "channel.h"
 #include "embed.h"
 #include "frame.h"
 
-typedef struct file {
-  struct file *next;
-  char *path;
-} file;
-
-typedef struct slot { /* a state that runs files */
-  struct slot *next;
-  it_worker *worker;
-  it_state *st;
-  it_task *main;
-  it_op *taker;  /* waits for a file */
-  file *own;     /* isolated: its file, until taken */
-  char *running; /* the file between its file_start and file_end */
-  it_account account;
-  bool ended;
-} slot;
-
-struct it_worker {
-  it_sched *sched;
-  it_worker_emit emit;
-  void *data;
-  lua_State *control; /* decodes commands */
-  char *settings;
-  size_t settings_size;
-  bool isolated, no_more, stopping;
-  uint64_t output_limit;
-  file *files; /* not isolated: waiting for their turn */
-  slot *slots;
-  it_buf line;
-};
-
 static const double CLEANUP = 5; /* seconds that a state has to end what it left running */
 
-static void free_file(file *f) {
+void it_file_free(it_file *f) {
   if (f) free(f->path);
   free(f);
-}
-
-/* ---- what the state's Lua gets --------------------------------------------------------------------------------------- */
-
-static bool is(const char *a, const char *b) { return a && strcmp(a, b) == 0; }
-
-static lua_Integer integer_field(lua_State *L, const char *name) {
-  lua_getfield(L, 1, name);
-  lua_Integer v = lua_tointeger(L, -1);
-  lua_pop(L, 1);
-  return v;
-}
-
-/* Keeps track of which file and test run: what is printed is theirs. */
-static void follow(lua_State *L, slot *s, const char *ev) {
-  if (is(ev, "test_start")) {
-    it_output_mark(&s->account, s->running, integer_field(L, "id"));
-  } else if (is(ev, "test_end")) {
-    it_output_mark(&s->account, s->running, 0);
-  } else if (is(ev, "file_start")) {
-    lua_getfield(L, 1, "file");
-    const char *path = lua_tostring(L, -1);
-    it_output_mark(&s->account, path, 0);
-    free(s->running);
-    s->running = path ? it_strdup(path) : NULL;
-    lua_pop(L, 1);
-  } else if (is(ev, "file_end")) {
-    it_output_mark(&s->account, NULL, 0);
-    free(s->running);
-    s->running = NULL;
-  }
-}
-
-/* emit(event) */
-static int l_emit(lua_State *L) {
-  slot *s = lua_touserdata(L, lua_upvalueindex(1));
-  luaL_checktype(L, 1, LUA_TTABLE);
-  lua_settop(L, 1);
-  lua_getfield(L, 1, "ev");
-  const char *ev = lua_tostring(L, -1);
-  follow(L, s, ev);
-  it_buf *line = &s->worker->line;
-  line->size = 0;
-  it_frame_encode(L, 1, line);
-  s->worker->emit(s->worker->data, line->data, line->size);
-  if (is(ev, "file_end")) it_channel_flush();
-  return 0;
-}
-
-static bool file_for(const slot *s) { return s->worker->isolated ? s->own : s->worker->files; }
-static bool no_file_will_come(const slot *s) {
-  return s->worker->isolated || s->worker->no_more || s->worker->stopping;
-}
-
-typedef struct take_op {
-  it_op op;
-  slot *slot;
-} take_op;
-
-static int take_push(lua_State *L, it_op *op) {
-  slot *s = ((take_op *)op)->slot;
-  file **from = s->worker->isolated ? &s->own : &s->worker->files, *f = *from;
-  if (!f || s->worker->stopping) return lua_pushnil(L), 1;
-  *from = f->next;
-  lua_pushstring(L, f->path);
-  free_file(f);
-  return 1;
-}
-
-static bool take_cancel(it_op *op) {
-  (void)op;
-  return true;
-}
-
-static void take_free(it_op *op) {
-  slot *s = ((take_op *)op)->slot;
-  if (s->taker == op) s->taker = NULL;
-  free(op);
-}
-
-static const it_op_class take_class = {"worker.take", take_push, take_cancel, take_free};
-
-static void wake(slot *s) {
-  it_op *op = s->taker;
-  if (!op || !(file_for(s) || no_file_will_come(s))) return;
-  s->taker = NULL;
-  it_op_done(op);
-}
-
-/* take() -> the path of the next file, or nil when there are no more */
-static int l_take(lua_State *L) {
-  slot *s = lua_touserdata(L, lua_upvalueindex(1));
-  take_op *op = it_op_new(L, sizeof *op, &take_class);
-  op->slot = s;
-  s->taker = &op->op;
-  wake(s);
-  return it_await(L, &op->op);
 }
 
 /* ---- states ----------------------------------------------------------------------------------------------------------- */
@@ -171,26 +42,23 @@ static void emit_problem(it_worker *w, const char *path, const char *message) {
 
 static void main_ended(it_task *t, void *data) {
   (void)t;
-  ((slot *)data)->ended = true;
+  ((it_slot *)data)->ended = true;
 }
 
-/* run, settings, take, emit */
+/* run, settings, take, emit, stopped */
 static int prepare(lua_State *L) {
-  slot *s = lua_touserdata(L, 1);
+  it_slot *s = lua_touserdata(L, 1);
   it_worker *w = s->worker;
   lua_settop(L, 0);
   it_import(L, "itlua.cli.worker");
   const char *wrong = it_frame_decode(L, w->settings, w->settings_size);
   if (wrong) return luaL_error(L, "the settings of the run cannot be read: %s", wrong);
-  lua_pushlightuserdata(L, s);
-  lua_pushcclosure(L, l_take, 1);
-  lua_pushlightuserdata(L, s);
-  lua_pushcclosure(L, l_emit, 1);
-  return 4;
+  it_slot_push_functions(L, s);
+  return 5;
 }
 
-static void start(it_worker *w, file *own) {
-  slot *s = it_alloc(sizeof *s);
+static void start(it_worker *w, it_file *own) {
+  it_slot *s = it_alloc(sizeof *s);
   s->worker = w;
   s->own = own;
   s->st = it_state_new(w->sched, own ? own->path : "specs");
@@ -205,7 +73,7 @@ static void start(it_worker *w, file *own) {
     s->ended = true;
     return;
   }
-  s->main = it_spawn(L, 3);
+  s->main = it_spawn(L, 4);
   s->main->refs++;
   s->main->ended = main_ended;
   s->main->data = s;
@@ -217,7 +85,7 @@ static int describe(lua_State *L) {
 }
 
 /* The runner's own Lua failed, not a spec: whatever it was doing must not look like a success. */
-static void report_failure(slot *s) {
+static void report_failure(it_slot *s) {
   lua_State *co = s->main->co, *L = it_state_lua(s->st);
   const char *text = "an error without a message";
   lua_pushcfunction(L, describe);
@@ -228,31 +96,44 @@ static void report_failure(slot *s) {
   s->main->observed = true;
 }
 
-static void emit_file_end(slot *s) {
+/* The supervisor waits for the end of every file that it handed out. */
+static void emit_file_end(it_worker *w, const char *path) {
   it_buf line = {0};
   it_buf_addf(&line, "{\"ev\":\"file_end\",\"seconds\":0.0,\"file\":");
-  it_frame_string(&line, s->running, strlen(s->running));
+  it_frame_string(&line, path, strlen(path));
   it_buf_addf(&line, "}\n");
-  it_output_mark(&s->account, NULL, 0);
-  s->worker->emit(s->worker->data, line.data, line.size);
+  w->emit(w->data, line.data, line.size);
   it_buf_free(&line);
   it_channel_flush();
 }
 
-static void close_slot(slot *s) {
+static void end_files(it_slot *s) {
+  it_worker *w = s->worker;
+  if (s->running) it_output_mark(&s->account, NULL, 0);
+  if (s->running) emit_file_end(w, s->running);
+  if (s->taken) emit_file_end(w, s->taken);
+  it_file **left = w->isolated ? &s->own : &w->files;
+  while (*left) { /* nobody will take them */
+    it_file *f = *left;
+    *left = f->next;
+    if (!w->stopping) emit_file_end(w, f->path);
+    it_file_free(f);
+  }
+}
+
+static void close_slot(it_slot *s) {
   if (s->main && s->main->failed) report_failure(s);
   it_state_close(s->st, CLEANUP);
-  if (s->own) s->running = s->own->path, s->own->path = NULL; /* it never began */
-  if (s->running) emit_file_end(s);
+  end_files(s);
   it_account_free(&s->account);
-  free_file(s->own);
+  free(s->taken);
   free(s->running);
   free(s);
 }
 
 void it_worker_reap(it_worker *w) {
-  for (slot **link = &w->slots; *link;) {
-    slot *s = *link;
+  for (it_slot **link = &w->slots; *link;) {
+    it_slot *s = *link;
     if (!s->ended) {
       link = &s->next;
       continue;
@@ -299,7 +180,7 @@ static void run_file(it_worker *w, const char *json, size_t size) {
   bool ok = decode(w->control, copy, size) && lua_isstring(w->control, 1);
   free(copy);
   if (!ok) return;
-  file *f = it_alloc(sizeof *f), **link = &w->files;
+  it_file *f = it_alloc(sizeof *f), **link = &w->files;
   f->path = it_strdup(lua_tostring(w->control, 1));
   if (w->isolated) {
     start(w, f);
@@ -310,9 +191,15 @@ static void run_file(it_worker *w, const char *json, size_t size) {
   if (!w->slots) start(w, NULL);
 }
 
+static void quit(it_worker *w) {
+  w->quitting = true;
+  for (it_slot *s = w->slots; s; s = s->next) it_slot_stop(s);
+}
+
 static void stop(it_worker *w) {
+  quit(w); /* first: what is cancelled must not go on to its next test */
   w->stopping = true;
-  for (slot *s = w->slots; s; s = s->next)
+  for (it_slot *s = w->slots; s; s = s->next)
     if (s->main) it_task_cancel(s->main, "interrupted");
 }
 
@@ -324,29 +211,30 @@ void it_worker_command(it_worker *w, const char *line, size_t size) {
     if (!w->stopping) run_file(w, line + 1, size - 1);
     break;
   case 'E': w->no_more = true; break;
+  case 'Q': quit(w); break;
   case 'S': stop(w); break;
   default: break;
   }
-  for (slot *s = w->slots; s; s = s->next) wake(s);
+  for (it_slot *s = w->slots; s; s = s->next) it_slot_wake(s);
 }
 
 /* ---- the worker's life ------------------------------------------------------------------------------------------------ */
 
 static it_worker *running; /* for the scheduler's hooks, which know states only */
 
-static slot *slot_of(const it_state *st) {
-  slot *s = running ? running->slots : NULL;
+static it_slot *slot_of(const it_state *st) {
+  it_slot *s = running ? running->slots : NULL;
   while (s && s->st != st) s = s->next;
   return s;
 }
 
 static void switched(it_state *st) {
-  slot *s = slot_of(st);
+  it_slot *s = slot_of(st);
   it_output_switch(s ? &s->account : NULL);
 }
 
 static void blocked(it_state *st, uint64_t nanoseconds) {
-  const slot *s = slot_of(st);
+  const it_slot *s = slot_of(st);
   if (!s || !s->running) return;
   it_buf line = {0};
   it_buf_addf(&line, "{\"ev\":\"blocked\",\"seconds\":%.3f,\"file\":", (double)nanoseconds / 1e9);
@@ -381,9 +269,9 @@ void it_worker_free(it_worker *w) {
   w->sched->blocked = NULL;
   running = NULL;
   while (w->files) {
-    file *f = w->files;
+    it_file *f = w->files;
     w->files = f->next;
-    free_file(f);
+    it_file_free(f);
   }
   lua_close(w->control);
   free(w->settings);

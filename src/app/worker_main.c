@@ -35,6 +35,14 @@ static void shut(int signal) {
   shutdown(IT_FD_COMMANDS, SHUT_RD);
 }
 
+/* Still not at an end: then with everything that it started. */
+static void give_up(int number) {
+  signal(number, SIG_DFL);
+  alarm(1); /* should even this hang */
+  it_kill_tree(getpid());
+  _exit(3);
+}
+
 static void handle(int number, void (*handler)(int)) {
   struct sigaction action;
   memset(&action, 0, sizeof action);
@@ -77,6 +85,7 @@ int it_worker_main(void) {
   }
   handle(SIGINT, nothing);
   handle(SIGPIPE, nothing);
+  handle(SIGALRM, give_up);
   handle(SIGTERM, shut);
   handle(SIGHUP, shut);
   it_signal_with_parent(SIGTERM);

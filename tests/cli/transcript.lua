@@ -8,6 +8,8 @@
 
 local program = assert(os.getenv("ITLUA"), "ITLUA names the program to test")
 
+local fixtures = assert(os.getenv("FIXTURES"), "FIXTURES names the folder of compiled fixtures")
+
 local function read(path)
   local f = assert(io.open(path, "rb"))
   local text = f:read("a")
@@ -46,9 +48,11 @@ end
 
 local function normal(text, folder)
   text = text:gsub(folder:gsub("%p", "%%%0"), "$DIR"):gsub(program:gsub("%p", "%%%0"), "itlua")
+  text = text:gsub("/tmp/[%w.]+/bin/itlua", "itlua"):gsub(fixtures:gsub("%p", "%%%0"), "$FIXTURES")
   text = text:gsub("0x%x%x%x%x+", "0xADDRESS")
   text = text:gsub("%d+%.%d+ seconds", "N seconds"):gsub("%f[%d.]%d+%.%d+ s%f[%W]", "N s"):gsub("%d+%.?%d* ms", "N ms")
   text = text:gsub("itlua %d+%.%d+%.%d+[%w.+-]*", "itlua VERSION")
+  text = text:gsub("(itlua:[%w/_]+:)%d+", "%1LINE"):gsub("(itlua:[%w/_]+ @ )%d+", "%1LINE")
   return text
 end
 
@@ -74,7 +78,8 @@ local function run(parts)
   handle:close()
   os.execute(("mkdir %s/bin %s/work && ln -s %s %s/bin/itlua"):format(folder, folder, quote(program), folder))
   local salt = ("-=%s=-"):format(folder:match("[^.]*$"))
-  local script = { ("cd %s/work || exit 9\nPATH=%s/bin:$PATH\nTERM=dumb\nunset NO_COLOR\n"):format(folder, folder) }
+  local script = { ("cd %s/work || exit 9\nPATH=%s/bin:$PATH\nexport TERM=dumb FIXTURES=%s\nunset NO_COLOR\n"):format(folder,
+    folder, quote(fixtures)) }
   for _, part in ipairs(parts) do
     if type(part) == "table" then
       script[#script + 1] = part.command .. ("{ __code=$?; } 2>/dev/null; echo; echo '%s' $__code\n"):format(salt)

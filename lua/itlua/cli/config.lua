@@ -8,7 +8,7 @@ local options = require "itlua.cli.options"
 
 local config = {}
 
-local BUDGET = 10 -- seconds that a configuration file may compute
+local BUDGET = 5 -- seconds that a configuration file may compute
 
 -- Words of itlua.lua that are no options of the command line.
 local own = { "profiles", "secrets" }

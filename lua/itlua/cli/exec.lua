@@ -70,7 +70,7 @@ function exec.run(args)
       if core.is_error(err) == "cancelled" then return err end
       local text = (type(err) == "string" or (getmetatable(err) or {}).__tostring) and tostring(err)
         or ("(error object is a %s value)"):format(type(err))
-      return debug.traceback(text, 2)
+      return (debug.traceback(text, 2):gsub("\n\t%[C%]: in function 'xpcall'\n.*$", ""))
     end, table.unpack(globals.arg))
   end)
   core.daemon(function()

@@ -29,6 +29,7 @@ end
 ---@param candidates string[]
 ---@return string?
 function nearest.of(word, candidates)
+  if #word:gsub("%p", "") < 2 then return nil end
   local best, least = nil, math.max(1, #word // 3) + 1
   for _, candidate in ipairs(candidates) do
     local d = nearest.distance(word:lower(), candidate:lower())

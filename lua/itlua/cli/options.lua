@@ -51,8 +51,8 @@ add(run, "l list", nil, "flag", "name the tests instead of running them", { conf
 group = "How it runs"
 add(run, "j jobs", "N", "count", "worker processes (default: one per core; 1 without an itlua.lua)")
 add(run, "concurrency", "N", "count", "files at a time in each worker (default: 8; 1 without an itlua.lua)")
-add(run, "timeout", "SECONDS", "number", "what a test may take (default: 30)")
-add(run, "file-timeout", "SECONDS", "number", "what a file's blocks and hooks may take (default: 60)")
+add(run, "timeout", "SECONDS", "number", "what a test may take; 0: for ever (default: 30)")
+add(run, "file-timeout", "SECONDS", "number", "what a file's body, a block's or a hook may take (default: 60)")
 add(run, "x fail-fast", nil, "flag", "stop after the first failure or error")
 add(run, "max-failures", "N", "count", "stop after N failures and errors")
 add(run, "k keep-going", nil, "flag", "go on after a failure or error", { negatable = true, default = true })
@@ -140,7 +140,7 @@ function convert.path(v, before) return before and (before .. ";" .. v) or v end
 function convert.directory(v, before) return (before and v:sub(1, 1) ~= "/") and (before .. "/" .. v) or v end
 function convert.number(v)
   local n = tonumber(v)
-  if not n or n <= 0 or n ~= n then return nil, "must be a number above 0" end
+  if not n or n < 0 or n ~= n then return nil, "must be a number of seconds" end
   return n
 end
 function convert.integer(v)
@@ -229,7 +229,7 @@ function options.parse(args, list, first_only)
 end
 
 local expected = {
-  flag = "true or false", string = "a string", number = "a number of seconds above 0", integer = "a whole number",
+  flag = "true or false", string = "a string", number = "a number of seconds", integer = "a whole number",
   count = "a whole number above 0", list = "a string or a list of strings", commas = "a string or a list of strings",
   path = "a string or a list of strings",
 }

@@ -124,7 +124,10 @@ end
 local function deliver(self, ev)
   if ev.ev == "problem" and ev.kind ~= "pending" then
     self.failed = self.failed + 1
-    if self.plan.limit and self.failed >= self.plan.limit and not self.stopping then self.stopping = "limit" end
+    if self.plan.limit and self.failed >= self.plan.limit and not self.stopping then
+      self.stopping = "limit"
+      for worker in pairs(self.workers) do worker.process:send("Q") end
+    end
   end
   self.plan.deliver(ev)
 end
@@ -266,7 +269,7 @@ local function heed_signals(self)
   self.interrupted, self.stopping = name, name
   self.plan.on_interrupt(name, CLEANUP)
   hand_out(self)
-  for worker in pairs(self.workers) do worker.process:send("S", CLEANUP) end
+  for worker in pairs(self.workers) do worker.process:send("S") end
   local patience = core.daemon(function()
     core.sleep(CLEANUP)
     kill_all(self)

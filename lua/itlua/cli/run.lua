@@ -9,7 +9,7 @@ local system = require "itlua.cli.core"
 
 local run = {}
 
-local STATE_OUTPUT = 1 << 20 -- bytes of output kept of a test where it is not printed as it comes
+local TEST_OUTPUT = 1 << 20 -- bytes of output kept of a test where it is not printed as it comes
 
 ---@return string
 function run.help()
@@ -80,8 +80,8 @@ local function worker_settings(settings, files, args, isolated, streams)
   for_worker.file_timeout = settings["file-timeout"]
   for_worker.max_failures = settings["max-failures"]
   for_worker.arg = { table.unpack(args) }
-  for_worker.isolated, for_worker.live = isolated, streams
-  for_worker.output_limit = streams and 0 or STATE_OUTPUT
+  for_worker.isolated, for_worker.live = isolated, streams and not settings.project
+  for_worker.output_limit = for_worker.live and 0 or TEST_OUTPUT
   local lines
   for _, file in ipairs(files) do
     if file.lines then
@@ -170,6 +170,7 @@ end
 local function repetition(number, job, tell)
   local settings, files, plan = job.settings, job.files, job.plan
   local counts, began = new_counts(), core.now()
+  plan.settings.run, plan.settings.runs = number, settings["repeat"]
   for i, file in ipairs(files) do
     plan.files[i] = { path = file.path, lines = file.lines, alone = file.alone, locks = file.locks }
   end
@@ -231,9 +232,11 @@ local function prepare(given, rest, args)
   return { settings = settings, files = files, roots = roots }
 end
 
-local function add_masks(settings)
-  local ok, mask = pcall(require, "itlua.mask")
-  if ok then settings.mask = mask.new(settings.secrets or {}) end
+-- Secrets are named by the environment variables that hold them.
+local function mask_of(settings)
+  local values = {}
+  for _, name in ipairs(settings.secrets or {}) do values[#values + 1] = os.getenv(name) end
+  return require("itlua.mask").new { values = values }
 end
 
 local function open_log(settings)
@@ -267,7 +270,7 @@ function run.run(args, all, preset)
   local job, wrong = prepare(given, rest, all)
   if not job then return refuse(wrong) end
   local settings, files = job.settings, job.files
-  add_masks(settings)
+  settings.mask = mask_of(settings)
   local reports, log = no_reports, nil
   if not settings.list then
     reports, wrong = require("itlua.cli.outputs").open(settings)

@@ -5,10 +5,11 @@ local core = require "itlua.core"
 local verdict = {}
 
 local function problem(job, test, where, message, more)
+  local line = job.test and job.test.line or 1
   local ev = {
-    ev = "problem", kind = "error", where = where, file = job.path, name = test and test.name or "",
+    ev = "problem", kind = "error", where = where, file = job.path, name = test and test.name or job.path,
     id = test and test.id, block = test and test.block, message = message, source = job.path,
-    line = test and test.line or 0, at_line = test and test.line or 0,
+    line = line, at_line = line,
   }
   for k, v in pairs(more or {}) do ev[k] = v end
   return ev

@@ -1,13 +1,20 @@
 --- What a worker's state runs: takes files one after the other and tells what comes of them.
 -- A state of its own per file is the worker's business (src/app/worker.c): then `take` has one file and no more.
 
+local core = require "itlua.core"
+
 ---@param settings table              the settings of the run, see itlua.spec
 ---@param take fun(): string?         waits for the next file; nil when there are no more
 ---@param emit fun(event: table)
-return function(settings, take, emit)
+---@param stopped fun()               waits until nothing more is to start
+return function(settings, take, emit, stopped)
   local path = take()
   if not path then return end
   local session = require("itlua.spec").new(settings, emit)
+  core.daemon(function()
+    stopped()
+    session:stop()
+  end)
   while path do
     session:run(path)
     path = take()

@@ -170,6 +170,9 @@ function Session:run(path)
   recorder:close_file(left, skipped)
 end
 
+--- Nothing more starts: the file that runs ends after its running test.
+function Session:stop() self.suite.skipAll = true end
+
 --- The suite ends: what a helper declared for its end runs, and what is still open is closed.
 ---@return string? left     what was left open outside any file, a line each
 function Session:finish()

@@ -1,0 +1,155 @@
+A worker that dies is replaced; the test that ran is named, what was printed is there, other files run.
+
+  $ mkdir spec; cat >spec/a_spec.lua <<'END'
+  > local crash = require "crash"
+  > describe("a", function()
+  >   it("is fine", function() print("first line") end)
+  >   it("dies", function()
+  >     print("last words")
+  >     crash[os.getenv("HOW")](7)
+  >   end)
+  >   it("never gets its turn", function() end)
+  > end)
+  > END
+  $ cat >spec/b_spec.lua <<'END'
+  > it("runs after", function() end)
+  > END
+  $ export HOW
+  $ HOW=segfault; itlua --cpath="$FIXTURES/?.so"
+  first line
+  +last words
+  **+
+  2 successes / 0 failures / 2 errors / 0 pending : N seconds
+  
+  Error -> spec/a_spec.lua @ 4
+  a dies
+  spec/a_spec.lua:4: the worker process ended with signal 11 (Segmentation fault)
+  
+  Error -> spec/a_spec.lua @ 4
+  spec/a_spec.lua
+  spec/a_spec.lua: what came after 'a dies' did not run (signal 11 (Segmentation fault))
+  [1]
+  $ HOW=abort; itlua --cpath="$FIXTURES/?.so" -o TAP
+  first line
+  ok 1 - a is fine
+  last words
+  not ok 2 - a dies
+  # spec/a_spec.lua @ 4
+  # Failure message: spec/a_spec.lua:4: the worker process ended with signal 6 (Aborted)
+  not ok 3 - spec/a_spec.lua
+  # spec/a_spec.lua @ 4
+  # Failure message: spec/a_spec.lua: what came after 'a dies' did not run (signal 6 (Aborted))
+  ok 4 - runs after
+  1..4
+  [1]
+  $ HOW=exit; itlua --cpath="$FIXTURES/?.so" -o TAP
+  first line
+  ok 1 - a is fine
+  last words
+  not ok 2 - a dies
+  # spec/a_spec.lua @ 4
+  # Failure message: spec/a_spec.lua:4: the worker process ended with exit code 7
+  not ok 3 - spec/a_spec.lua
+  # spec/a_spec.lua @ 4
+  # Failure message: spec/a_spec.lua: what came after 'a dies' did not run (exit code 7)
+  ok 4 - runs after
+  1..4
+  [1]
+
+os.exit in a spec is an error of that test, not the end of the run.
+
+  $ cat >exit_spec.lua <<'END'
+  > it("exits", function() os.exit(0) end)
+  > it("goes on", function() end)
+  > END
+  $ itlua exit_spec.lua -o TAP
+  not ok 1 - exits
+  # exit_spec.lua @ 1
+  # Failure message: exit_spec.lua:1: os.exit(0) was called; in a spec it ends the test, not the run
+  ok 2 - goes on
+  1..2
+  [1]
+
+Outside a test.
+
+  $ cat >load_spec.lua <<'END'
+  > print("loading")
+  > require("crash").segfault()
+  > END
+  $ itlua --cpath="$FIXTURES/?.so" load_spec.lua spec/b_spec.lua -o TAP
+  loading
+  not ok 1 - load_spec.lua
+  # load_spec.lua @ 1
+  # Failure message: load_spec.lua: the worker process ended with signal 11 (Segmentation fault); tests that had not run yet did not run
+  ok 2 - runs after
+  1..2
+  [1]
+
+In a helper: every file gets two tries, then it is given up.
+
+  $ itlua --cpath="$FIXTURES/?.so" -e 'require("crash").segfault()' spec/b_spec.lua -o TAP
+  not ok 1 - spec/b_spec.lua
+  # spec/b_spec.lua @ 1
+  # Failure message: spec/b_spec.lua: the worker process ended with signal 11 (Segmentation fault); tests that had not run yet did not run
+  1..1
+  [1]
+
+Several files at a time: the one that crashed is blamed, the others run again from their beginning.
+
+  $ mkdir project project/specs; cd project; echo 'return { jobs = 1 }' >itlua.lua
+  $ for n in 1 2 3; do cat >specs/n${n}_spec.lua <<END
+  > it("is quick $n", function() print("quick $n") end)
+  > it("waits $n", function() require("itlua.task").sleep(0.3) end)
+  > END
+  > done
+  $ cat >specs/x_spec.lua <<'END'
+  > it("crashes in the middle", function()
+  >   require("itlua.task").sleep(0.1)
+  >   print("last words")
+  >   require("crash").segfault()
+  > end)
+  > END
+  $ itlua --cpath="$FIXTURES/?.so" -o junit:report.xml -o TAP
+  last words
+  not ok 1 - crashes in the middle
+  # specs/x_spec.lua @ 1
+  # Failure message: specs/x_spec.lua:1: the worker process ended with signal 11 (Segmentation fault)
+  not ok 2 - specs/x_spec.lua
+  # specs/x_spec.lua @ 1
+  # Failure message: specs/x_spec.lua: what came after 'crashes in the middle' did not run (signal 11 (Segmentation fault))
+  quick 1
+  ok 3 - is quick 1
+  ok 4 - waits 1
+  quick 2
+  ok 5 - is quick 2
+  ok 6 - waits 2
+  quick 3
+  ok 7 - is quick 3
+  ok 8 - waits 3
+  1..8
+  [1]
+  $ grep -c '<testcase' report.xml
+  8
+
+Somebody kills a worker that only waits. Nobody can tell whose fault it is: each file gets the run to itself.
+
+  $ rm specs/*; cat >specs/one_spec.lua <<'END'
+  > it("takes its time", function() require("itlua.task").sleep(1) end)
+  > END
+  $ cp specs/one_spec.lua specs/two_spec.lua
+  $ itlua -o TAP & p=$!; sleep 0.6; pkill -9 -P $p; wait $p
+  ok 1 - takes its time
+  ok 2 - takes its time
+  1..2
+
+Where one file alone was under way it is blamed.
+
+  $ itlua -o TAP specs/one_spec.lua & p=$!; sleep 0.6; pkill -9 -P $p; wait $p
+  not ok 1 - takes its time
+  # specs/one_spec.lua @ 1
+  # Failure message: specs/one_spec.lua:1: the worker process ended with signal 9 (Killed)
+  not ok 2 - specs/one_spec.lua
+  # specs/one_spec.lua @ 1
+  # Failure message: specs/one_spec.lua: what came after 'takes its time' did not run (signal 9 (Killed))
+  1..2
+  [1]

@@ -1,0 +1,81 @@
+Ctrl-C: what runs is stopped and cleans up, what was done is reported.
+
+  $ cat >long_spec.lua <<'END'
+  > it("is done", function() end)
+  > it("waits", function()
+  >   finally(function() print("cleaned up") end)
+  >   require("itlua.task").sleep(1000)
+  > end)
+  > it("never starts", function() end)
+  > END
+  $ echo 'it("is another file", function() end)' >other_spec.lua
+  $ timeout -s INT 0.5 itlua -o TAP long_spec.lua other_spec.lua >out 2>&1; echo $?; cat out
+  124
+  ok 1 - is done
+  
+  itlua: SIGINT: cleaning up, 5 s at most; once more ends it at once
+  cleaned up
+  not ok 2 - waits
+  # long_spec.lua @ 2
+  # Failure message: long_spec.lua:4: interrupted, waiting N s for sleep 1000 s
+  1..2
+  $ timeout --preserve-status -s INT 0.5 itlua -o TAP long_spec.lua >out 2>&1
+  [3]
+  $ timeout --preserve-status -s TERM 0.5 itlua -o TAP long_spec.lua >out 2>&1
+  [3]
+
+What does not heed it is killed after a while, or by a second one.
+
+  $ cat >stubborn_spec.lua <<'END'
+  > it("does not listen", function() os.execute("sleep 4322") end)
+  > END
+  $ itlua -o TAP stubborn_spec.lua >out 2>&1 & p=$!; sleep 0.4; kill -INT $p; sleep 0.2; kill -INT $p; wait $p; echo $?; cat out; ps ax -o args | grep -c '^sleep 4322'
+  3
+  
+  itlua: SIGINT: cleaning up, 5 s at most; once more ends it at once
+  not ok 1 - does not listen
+  # stubborn_spec.lua @ 1
+  # Failure message: stubborn_spec.lua:1: interrupted by SIGINT
+  1..1
+  0
+  [1]
+
+In a project, with several files under way.
+
+  $ mkdir specs; echo 'return { jobs = 2 }' >itlua.lua
+  $ for n in 1 2 3 4; do echo 'it("waits", function() require("itlua.task").sleep(1000) end)' >specs/n${n}_spec.lua; done
+  $ timeout --preserve-status -s INT 0.5 itlua -o TAP >out 2>&1; echo $?; grep -c '^not ok .* waits' out; tail -n 1 out
+  3
+  4
+  1..4
+
+A supervisor that is killed takes its workers with it, and what those started.
+
+  $ rm itlua.lua
+  $ cat >child_spec.lua <<'END'
+  > it("has a child", function() os.execute("sleep 4323") end)
+  > END
+  $ itlua child_spec.lua & p=$!; sleep 0.4; w=$(pgrep -P $p); kill -9 $p; wait $p 2>/dev/null; sleep 7; ps -o stat= -p $w | grep -v Z; ps ax -o args | grep -c '^sleep 4323'
+  0
+  [1]
+  $ itlua long_spec.lua >out & p=$!; sleep 0.4; w=$(pgrep -P $p); kill -9 $p; wait $p 2>/dev/null; sleep 0.3; ps -o stat= -p $w | grep -v Z
+  [1]
+
+Scripts: their waits are cancelled, and they end by the signal.
+
+  $ cat >script.lua <<'END'
+  > local closes <close> = setmetatable({}, { __close = function() print("closed") end })
+  > print("waiting")
+  > require("itlua.task").sleep(1000)
+  > END
+  $ timeout --preserve-status -s TERM 0.3 itlua exec script.lua; echo $?
+  waiting
+  closed
+  143
+
+Whoever reads the output and goes away ends the run.
+
+  $ for n in 1 2 3 4 5 6 7 8 9; do echo 'for n = 1, 2000 do it("test " .. n, function() end) end' >t${n}_spec.lua; done
+  $ (itlua . -o TAP -p '^t'; echo $? >code) | head -n 1; cat code
+  ok 1 - test 1
+  141
