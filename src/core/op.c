@@ -5,6 +5,7 @@
  * interrupted, the coroutine died, the state closes), the operation is cancelled; where the library insists on calling back
  * (cancel returned false) it is dropped: it_op_done() then frees it, and the state waits for that.
  */
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,6 +51,8 @@ void it_op_register(lua_State *L) {
 
 void *it_op_new(lua_State *L, size_t size, const it_op_class *cls) {
   it_state *st = it_state_of(L);
+  /* A finalizer that runs while the state closes: what it makes now would never be collected. */
+  if (st->closing) it_raise(L, "cancelled", NULL, "%s: the script has ended", cls->name);
   if (st->gc_stress) lua_gc(L, LUA_GCCOLLECT);
   it_op **anchor = lua_newuserdatauv(L, sizeof *anchor, 0);
   *anchor = NULL;
@@ -132,6 +135,7 @@ static int finish(lua_State *L, int status, lua_KContext ctx) {
   if (t && t->pending == op) t->pending = NULL;
   if (op->st->gc_stress) lua_gc(L, LUA_GCCOLLECT);
   if (!op->done) {
+    assert(t); /* only a task is interrupted */
     it_task_push_interruption(L, t, op);
     it_op_outcome(op, "%s", t->cancelled ? "cancelled" : "timeout");
     record(op);
@@ -163,8 +167,6 @@ int it_await(lua_State *L, it_op *op) {
   if (t) t->pending = op;
   /* lua_isyieldable alone is not enough: inside a user's own coroutine the yield would land in *their* resume. */
   if (t && t->co == L && lua_isyieldable(L)) return lua_yieldk(L, 0, anchor, finish);
-  if (op->st->closing && !t)
-    it_raise(L, "cancelled", NULL, "%s cannot wait: the script has ended", op->cls->name);
   s->depth++;
   if (t) t->nested++;
   while (!op->done && !(t && it_task_interrupted(t))) {

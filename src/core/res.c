@@ -53,6 +53,9 @@ void it_res_register(lua_State *L, const it_res_class *cls, const luaL_Reg *meth
 }
 
 void *it_res_new(lua_State *L, size_t size, const it_res_class *cls) {
+  /* A finalizer that runs while the state closes: what it makes now would never be collected. */
+  if (it_state_of(L)->closing)
+    it_raise(L, "cancelled", NULL, "%s: the script has ended", cls->name);
   it_res **box = lua_newuserdatauv(L, sizeof *box, 1);
   *box = NULL;
   luaL_setmetatable(L, cls->name);
