@@ -1,6 +1,6 @@
 -- luacheck: the Lua of the program, of the specs and of the tests.
 std = "lua54"
-max_line_length = 120
+max_line_length = 128
 codes = true
 cache = false
 exclude_files = { "build*", "tests/fixtures", "tests/cli/**/*.lua", ".*" }
