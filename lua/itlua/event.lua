@@ -36,6 +36,7 @@
 ---@field file string
 ---@field id integer
 ---@field seconds number
+---@field left? string          what it left open, a line each
 
 ---@class itlua.event.test_start
 ---@field ev "test_start"
@@ -65,7 +66,7 @@
 ---@field id? integer           the test, absent when it is a hook's, a block's or the file's
 ---@field block? integer
 ---@field kind "failure"|"error"|"pending"
----@field where string       descriptor: "it" | "before_each" | "describe" | "file" | "finally" | "helper" | "worker", …
+---@field where string       descriptor: "it" | "before_each" | "describe" | "file" | "finally" | "task" | "helper" ...
 ---@field name string           full name of the test, or of the block it happened in ("" at the file's level)
 ---@field message string        what busted prints, "file:line: " in front
 ---@field source string         where it was raised (short_src)
@@ -92,6 +93,7 @@
 ---@field file string
 ---@field line integer
 ---@field name string
+---@field source? string        the file of `line` where it is not `file`
 
 ---@class itlua.event.blocked    a file held the thread while others waited
 ---@field ev "blocked"
@@ -103,6 +105,7 @@
 ---@field file string
 ---@field seconds number
 ---@field left? string          what the file left open
+---@field skipped? string       why nothing of it ran: no loader for it, a broken helper, the run was over
 ---@field crashed? string       why its worker ended ("signal 11 (Segmentation fault)")
 
 ---@class itlua.event.run_end    the supervisor's last

@@ -166,10 +166,10 @@ static bool end_tasks_since(lua_State *L, it_state *st, uint64_t mark) {
       lua_setfield(L, -2, "traceback");
     } else {
       alive = true;
-      if (!t->quiet)
-        push_leftover(L, "task", t->pending ? t->pending->cls->name : "task", t->where);
+      bool known = t->quiet || t->cancelled; /* told to end already: it just has not yet */
+      if (!known) push_leftover(L, "task", t->pending ? t->pending->cls->name : "task", t->where);
       it_task_cancel(t, "its test has ended");
-      if (t->quiet) continue;
+      if (known) continue;
     }
     lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
   }
@@ -266,6 +266,26 @@ static int l_where(lua_State *L) {
   return 1;
 }
 
+/* frame(level) -> function, line: one of the running coroutine's; level 1 is the caller. Nothing above the stack. As
+ * debug.getinfo, without a table for each answer: the spec engine asks at every declaration. */
+static int l_frame(lua_State *L) {
+  lua_Debug ar;
+  if (!lua_getstack(L, (int)luaL_checkinteger(L, 1), &ar)) return 0;
+  lua_getinfo(L, "fl", &ar);
+  lua_pushinteger(L, ar.currentline);
+  return 2;
+}
+
+/* last_line(function) -> the last line of its source, -1 for a C function */
+static int l_last_line(lua_State *L) {
+  lua_Debug ar;
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  lua_settop(L, 1);
+  lua_getinfo(L, ">S", &ar);
+  lua_pushinteger(L, ar.lastlinedefined);
+  return 1;
+}
+
 /* usage(message): a plain error with the caller's position */
 static int l_usage(lua_State *L) { it_usage(L, "%s", luaL_checkstring(L, 1)); }
 
@@ -303,6 +323,8 @@ int it_luaopen_core(lua_State *L) {
                                        {"raise", l_raise},
                                        {"is_error", l_is_error},
                                        {"where", l_where},
+                                       {"frame", l_frame},
+                                       {"last_line", l_last_line},
                                        {"usage", l_usage},
                                        {"globals", l_globals},
                                        {"environment", l_environment},

@@ -2,7 +2,7 @@
 -- It reads nothing of busted but the bus, so it works with every 2.x.
 
 local function one_line(text)
-  return (tostring(text):gsub("\\", "\\\\"):gsub("\n", "\\n"):gsub("0x%x+", "0x"))
+  return (text:gsub("\\", "\\\\"):gsub("\n", "\\n"))
 end
 
 return function(options)
@@ -11,7 +11,7 @@ return function(options)
   local out = assert(io.open(options.arguments[1], "w"))
 
   local function line(...)
-    out:write(table.concat({ ... }, "\t"), "\n")
+    out:write(one_line(table.concat({ ... }, "\t")), "\n")
     out:flush()
   end
 
@@ -31,9 +31,9 @@ return function(options)
   local function problem(kind)
     return function(element, _, message, trace)
       if not element.descriptor then element = { descriptor = "?", name = "?" } end
-      line(kind, place(element, trace), handler.getFullName(element), one_line(message or "Nil error"),
+      line(kind, place(element, trace), handler.getFullName(element), tostring(message or "Nil error"),
         trace and trace.short_src and trace.short_src .. ":" .. trace.currentline or "-",
-        one_line(trace and trace.traceback or ""))
+        trace and trace.traceback or "")
       return nil, true
     end
   end

@@ -150,7 +150,7 @@ local function teller(reports, settings, log)
       if field then counts[field] = counts[field] + 1 end
     elseif kind == "listed" then
       counts.tests = counts.tests + 1
-      io.stdout:write(("%s:%d: %s\n"):format(ev.file, ev.line, ev.name))
+      io.stdout:write(("%s:%d: %s\n"):format(ev.source or ev.file, ev.line, ev.name))
     elseif log and kind == "file_start" then
       names[ev.file] = {}
     elseif log and kind == "test_start" then

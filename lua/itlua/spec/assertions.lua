@@ -22,9 +22,10 @@ local installed = false
 ---@param suite itlua.spec.suite
 function assertions.install(suite)
   if not installed then
-    require("itlua.spec.chain").install()
+    local chain = require "itlua.spec.chain"
+    chain.install()
     assertions.bind(luassert, "error", outcome.fail)
-    assertions.bind(luassert.is_true, "error", outcome.fail)
+    for _, raiser in ipairs(chain.raisers) do assertions.bind(raiser, "error", outcome.fail) end
     installed = true
   end
   suite.export("assert", luassert)

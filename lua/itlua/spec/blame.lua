@@ -19,15 +19,14 @@ end
 -- What "S" says of a function never changes, and asking for it is the dear part.
 local origins = setmetatable({}, { __mode = "k" })
 
-local function origin_of(fn)
-  local origin = origins[fn]
-  if not origin then
-    origin = getinfo(fn, "S")
-    origin.hidden = hidden(origin)
-    origins[fn] = origin
-  end
+local function remember(fn)
+  local origin = getinfo(fn, "S")
+  origin.hidden = hidden(origin)
+  origins[fn] = origin
   return origin
 end
+
+local frame = core.frame
 
 --- Who called: the function's origin (what debug.getinfo's "S" says) and its line. nil when every frame is hidden, as
 -- after a tail call.
@@ -36,10 +35,10 @@ end
 function blame.caller(level)
   level = level + 1
   repeat
-    local info = getinfo(level, "fl")
-    if not info then return nil end
-    local origin = origin_of(info.func)
-    if not origin.hidden then return origin, info.currentline end
+    local fn, line = frame(level)
+    if not fn then return nil end
+    local origin = origins[fn] or remember(fn)
+    if not origin.hidden then return origin, line end
     level = level + 1
   until false
 end
@@ -64,8 +63,10 @@ function blame.origin(run)
     local mt = debug.getmetatable(run)
     run = mt and mt.__call
   end
-  return type(run) == "function" and origin_of(run) or nil
+  return type(run) == "function" and (origins[run] or remember(run)) or nil
 end
+
+local NOWHERE = { source = "=?", short_src = "?", what = "C", linedefined = 0, lastlinedefined = 0 }
 
 local function as_trace(origin, line)
   return {
@@ -113,7 +114,7 @@ function blame.trace(level, file, run)
     info.traceback = core.traceback("", level)
   else
     local origin = run and blame.origin(run)
-    info = origin and as_trace(origin, origin.linedefined) or { source = "=?", short_src = "?", what = "C", currentline = 0 }
+    info = as_trace(origin or NOWHERE, origin and origin.linedefined or 0)
     info.traceback = ("\nstack traceback:\n\t%s:%d: in a tail call\n"):format(info.short_src, info.currentline)
   end
   if file and file.getTrace then return file.getTrace(file.name, info) end
@@ -137,7 +138,8 @@ end
 
 blame.trimmed = trimmed
 
---- What is printed of a raised value: its own words, a table's contents; with "file:line: " in front unless it has that.
+--- What is printed of a raised value: its own words, a table's contents; with "file:line: " in front unless it has
+-- that.
 ---@param raised any
 ---@param trace itlua.spec.trace
 ---@param file? table     {name, rewriteMessage}

@@ -24,6 +24,19 @@ local function new(suite)
     return fine
   end
 
+  local asked, known, answer
+
+  --- Whether there is any before_each or after_each for the tests of this block.
+  function blocks.hooked(element)
+    if asked == element and known == suite.hooks then return answer end
+    asked, known, answer = element, suite.hooks, false
+    repeat
+      if element.before_each or element.after_each then answer = true end
+      element = tree.parents[element]
+    until answer or not element
+    return answer
+  end
+
   --- Runs before_each from the outermost block inwards, up to the level where one fails.
   ---@return boolean fine
   ---@return itlua.spec.element deepest    the level that was reached

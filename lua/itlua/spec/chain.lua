@@ -1,6 +1,6 @@
 --- luassert's `assert.is_not.equal(…)`, faster: what a chain of words means is worked out once, and an assertion that
--- plainly holds is not put through luassert's machinery. Everything else is: the same callbacks with the same arguments,
--- the same messages, the same object for a chain that a spec keeps in a variable. See luassert/assert.lua.
+-- plainly holds is not put through luassert's machinery. Everything else is: the same callbacks with the same
+-- arguments, the same messages, the same object for a chain that a spec keeps in a variable. See luassert/assert.lua.
 
 local luassert = require "luassert"
 local namespaces = require "luassert.namespaces"
@@ -14,31 +14,50 @@ local chain = {}
 
 local ipairs, pcall, rawget, rawset, select, setmetatable = ipairs, pcall, rawget, rawset, select, setmetatable
 
--- A node is a chain of words: `tokens` are the words, `next` the nodes one key further. A state's node is at NODE.
+-- A node is a chain of words: `tokens` are the words, `next` the numbers of the nodes one key further. A state, the
+-- object that a chain evaluates to, holds the number of its node (so that copies of it are worth as much as it is).
 local NODE <const> = 1
-local LONGEST = 24 -- chains of more words are not kept: a state used in a loop grows for ever
+local nodes = {}
 
 local function new_node(tokens)
-  return { tokens = tokens, next = {} }
+  local number = #nodes + 1
+  nodes[number] = { tokens = tokens, next = {} }
+  return number
 end
 
-local start = new_node {}
+local START <const> = 1
+new_node {}
 local generation = 0 -- counts registrations: what was worked out before is void
 
-local function follow(node, key)
-  local tokens = table.move(node.tokens, 1, #node.tokens, 1, {})
-  for token in key:lower():gmatch("[^_]+") do tokens[#tokens + 1] = token end
-  local further = new_node(tokens)
-  if #tokens <= LONGEST then node.next[key] = further end
-  return further
-end
+-- A state that is used in a loop collects words for ever: after so many, luassert's own kind takes over.
+local LONGEST <const> = 24
+local plain_meta = getmetatable(luassert.state())
 
 local meta = {}
 
+-- Goes one key further: the number of that node, nil when there are too many words.
+local function follow(node, key)
+  local tokens = table.move(node.tokens, 1, #node.tokens, 1, {})
+  for token in key:lower():gmatch("[^_]+") do tokens[#tokens + 1] = token end
+  if #tokens > LONGEST and node.tokens[1] then return nil, tokens end
+  local number = new_node(tokens)
+  node.next[key] = number
+  return number
+end
+
 function meta.__index(self, key)
-  local node = rawget(self, NODE)
+  local node = nodes[rawget(self, NODE)]
   if key == "tokens" then return table.move(node.tokens, 1, #node.tokens, 1, {}) end
-  self[NODE] = node.next[key] or follow(node, key)
+  local number = node.next[key]
+  if not number then
+    local tokens
+    number, tokens = follow(node, key)
+    if tokens then
+      rawset(self, "tokens", tokens)
+      setmetatable(self, plain_meta)
+    end
+  end
+  self[NODE] = number
   return self
 end
 
@@ -101,7 +120,7 @@ end
 local CALLER = 2
 
 function meta.__call(self, ...)
-  local node = rawget(self, NODE)
+  local node = nodes[rawget(self, NODE)]
   if node.generation ~= generation or (node.key and namespaces.assertion[node.key] ~= node.assertion) then
     if not extensions_loaded and (is_ours_too(node) or not pcall(util.extract_keys, "assertion", node.tokens)) then
       load_extensions()
@@ -127,7 +146,7 @@ function meta.__call(self, ...)
   local assertion = node.assertion
   if not assertion then
     local arguments = util.make_arglist(...)
-    rawset(self, NODE, start)
+    self[NODE] = START
     for _, modifier in ipairs(node.modifiers) do modifier.callback(self, arguments, CALLER) end
     return self
   end
@@ -147,10 +166,10 @@ end
 
 --- Puts it in front of luassert.
 function chain.install()
-  luassert.state = function() return setmetatable({ start, mod = true }, meta) end
+  local start = nodes[START]
+  luassert.state = function() return setmetatable({ START, mod = true }, meta) end
   getmetatable(luassert).__index = function(_, key)
-    local node = start.next[key] or follow(start, key)
-    return setmetatable({ node, mod = true }, meta)
+    return setmetatable({ start.next[key] or follow(start, key), mod = true }, meta)
   end
   for _, name in ipairs { "register", "unregister" } do
     local original = luassert[name]
@@ -160,5 +179,8 @@ function chain.install()
     end
   end
 end
+
+--- The functions that raise failures, through a global `error` of their own.
+chain.raisers = { meta.__call, plain_meta.__call }
 
 return chain

@@ -1,7 +1,7 @@
---- The globals of a spec file. Its functions share one proxy for `_ENV`: reads look at the current element's own globals,
--- then at those of the elements around it, then at `_G`; writes go to the current element. So the scope is dynamic: what a
--- describe body assigns is seen by its tests and gone after it, what a test assigns is gone after the test, and what a
--- hook assigns belongs to its block.
+--- The globals of a spec file. Its functions share one proxy for `_ENV`: reads look at the current element's own
+-- globals, then at those of the elements around it, then at `_G`; writes go to the current element. So the scope is
+-- dynamic: what a describe body assigns is seen by its tests and gone after it, what a test assigns is gone after the
+-- test, and what a hook assigns belongs to its block.
 
 local core = require "itlua.core"
 local outcome = require "itlua.spec.outcome"

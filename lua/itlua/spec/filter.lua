@@ -61,6 +61,16 @@ local function check_names(tree, name)
   end
 end
 
+-- Calls check_names where there may be something to find.
+local function name_checker(tree)
+  local strange = false
+  return function(descriptor, name)
+    if type(name) == "string" and not (strange and TEST[descriptor]) then return end
+    if TEST[descriptor] then return check_names(tree, name) end
+    strange = strange or not usable(name)
+  end
+end
+
 --- A function that says whether an element with this descriptor and name is to be declared.
 ---@param options table       tags, exclude-tags, filter, filter-out, name, exclude-names-file
 ---@param tree itlua.spec.tree
@@ -84,16 +94,16 @@ function filter.new(options, tree)
     return not TEST[descriptor] or not patterns[1] or any(patterns, found)
   end
 
+  local check = name_checker(tree)
   if not by_name and not unwanted[1] then
     return function(descriptor, name)
-      if TEST[descriptor] then check_names(tree, name) end
+      check(descriptor, name)
       return true
     end
   end
   return function(descriptor, name)
-    if not NAMED[descriptor] then return true end
-    if TEST[descriptor] then check_names(tree, name) end
-    return fits(descriptor, name)
+    check(descriptor, name)
+    return not NAMED[descriptor] or fits(descriptor, name)
   end
 end
 

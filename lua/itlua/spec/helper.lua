@@ -9,6 +9,13 @@ local globals = core.globals()
 local LPATH = "./src/?.lua;./src/?/?.lua;./src/?/init.lua"
 local CPATH = "./csrc/?.so;./csrc/?/?.so;"
 
+--- Loads moonscript where it is installed, as busted does: from then on `require` finds .moon modules, on the path as
+-- it is before --lpath.
+function helper.load_moonscript()
+  local package = rawget(globals, "package")
+  if package.searchpath("moonscript", package.path) then pcall(core.user_require, "moonscript") end
+end
+
 --- Puts --lpath and --cpath, or what busted has for them, in front of the user's module paths.
 ---@param options { lpath?: string, cpath?: string }
 function helper.add_paths(options)
@@ -18,6 +25,34 @@ function helper.add_paths(options)
   end
   prefix("path", options.lpath or LPATH)
   prefix("cpath", options.cpath or CPATH)
+end
+
+local function on_path(name)
+  for folder in (os.getenv("PATH") or ""):gmatch("[^:]+") do
+    local file = io.open(folder .. "/" .. name)
+    if file then
+      file:close()
+      return true
+    end
+  end
+end
+
+--- Gives the specs their `arg`: the command line. Specs that start a Lua of their own look for the interpreter in
+-- front of it, where busted has it; so that is found when it is asked for.
+---@param line? string[]
+function helper.set_arguments(line)
+  line = line or rawget(globals, "arg") or {}
+  if line[-1] == nil and getmetatable(line) == nil then
+    setmetatable(line, {
+      __index = function(_, key)
+        if key ~= -1 then return nil end
+        local name = on_path("lua5.4") and "lua5.4" or "lua"
+        rawset(line, key, name)
+        return name
+      end,
+    })
+  end
+  rawset(globals, "arg", line)
 end
 
 --- Runs the statements of -e.
@@ -33,7 +68,7 @@ end
 ---@param config? string     its configuration file
 function helper.start_coverage(config)
   local ok, luacov = pcall(core.user_require, "luacov.runner")
-  if not ok then error("LuaCov not found on the system, try running without --coverage option, or install LuaCov first", 0) end
+  if not ok then error("--coverage needs LuaCov, which is not installed: " .. tostring(luacov):match("^[^\n]*"), 0) end
   luacov(config)
   local exclude = luacov.configuration.exclude
   for _, pattern in ipairs { "busted_bootstrap$", "busted%.", "luassert%.", "say%.", "pl%.", "^itlua:" } do
@@ -75,7 +110,8 @@ function helper.run(name, options, busted)
   local ok, problem = xpcall(function()
     local fn = load_helper(name)
     if type(fn) ~= "function" then return end
-    local result, why = fn(busted(), name, { verbose = options.verbose, language = options.lang, arguments = arguments })
+    local about = { verbose = options.verbose, language = options.lang, arguments = arguments }
+    local result, why = fn(busted(), name, about)
     if not result then error(why or "assertion failed!", 0) end
   end, function(raised)
     traceback = core.traceback("", 2)

@@ -1,5 +1,5 @@
---- The spec engine: runs spec files written for busted 2.x, one after the other in one Lua state, and emits what happens as
--- the events of ../event.lua. The worker makes a session, hands it files, and ends it.
+--- The spec engine: runs spec files written for busted 2.x, one after the other in one Lua state, and emits what
+-- happens as the events of ../event.lua. The worker makes a session, hands it files, and ends it.
 
 local api = require "itlua.spec.api"
 local assertions = require "itlua.spec.assertions"
@@ -60,7 +60,8 @@ local function report(session, where, name, problem, traceback)
   }
 end
 
-local function prepare(session, options)
+local function prepare(options)
+  helper.load_moonscript()
   helper.add_paths(options)
   if options.coverage then helper.start_coverage(options["coverage-config-file"]) end
   helper.run_statements(options.e)
@@ -98,11 +99,10 @@ function spec.new(options, emit)
     options = options, emit = emit, recorder = recorder, suite = new_suite(options, recorder),
     loaders = words_of(options.loaders, { "lua", "moonscript" }), mark = core.mark(),
   }, Session)
-  local globals = core.globals()
-  rawset(globals, "arg", options.arg or rawget(globals, "arg"))
+  helper.set_arguments(options.arg)
   compat.install(session.suite)
   exit.guard()
-  local ok, problem = pcall(prepare, session, options)
+  local ok, problem = pcall(prepare, options)
   if not ok then
     report(session, "-e", "", problem)
   else
@@ -125,12 +125,12 @@ end
 
 local function run_chunk(session, path, found)
   local suite = session.suite
-  local run = setmetatable({ getTrace = found.getTrace, rewriteMessage = found.rewriteMessage }, { __call = found.chunk })
+  local getTrace, rewriteMessage = found.getTrace, found.rewriteMessage
+  local run = setmetatable({ getTrace = getTrace, rewriteMessage = rewriteMessage }, { __call = found.chunk })
   environment.set(found.chunk, suite.environment.proxy)
   local wanted = session.options.lines and session.options.lines[path]
-  suite.file = {
-    name = path, getTrace = found.getTrace, rewriteMessage = found.rewriteMessage, plain = found.plain, source = "@" .. path,
-  }
+  suite.file = { name = path, source = "@" .. path, getTrace = getTrace, rewriteMessage = rewriteMessage }
+  suite.simple = not suite.observed and found.plain and not wanted or false
   suite.executors.file(path, run)
   local root = suite.tree.root
   local siblings = suite.tree.children[root]

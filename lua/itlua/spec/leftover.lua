@@ -5,10 +5,12 @@ local core = require "itlua.core"
 local leftover = {}
 
 local function describe(item)
+  local task = item.kind == "task"
   local text = item.label or item.kind
+  if task and text ~= "task" then text = "task in " .. text end
   local where = item.where and item.where ~= "?" and item.where
   if not where then return text end
-  return ("%s, %s at %s"):format(text, item.kind == "task" and "spawned" or "opened", where)
+  return ("%s, %s at %s"):format(text, task and "spawned" or "opened", where)
 end
 
 --- Closes and cancels what began after the mark.

@@ -1,4 +1,5 @@
---- Tests chosen by line, `path:line`: the tests whose code the line is in; all of a block when the line is the block's own.
+--- Tests chosen by line, `path:line`: the tests whose code the line is in; all of a block when the line is the block's
+-- own.
 
 local blame = require "itlua.spec.blame"
 

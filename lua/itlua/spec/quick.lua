@@ -1,5 +1,5 @@
---- Whether an assertion plainly holds: for luassert's own, on arguments that no metamethod has a say in. "No" here means
--- "ask luassert", never "it fails".
+--- Whether an assertion plainly holds: for luassert's own, on arguments that no metamethod has a say in. "No" here
+-- means "ask luassert", never "it fails".
 
 local namespaces = require "luassert.namespaces"
 

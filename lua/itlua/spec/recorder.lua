@@ -1,15 +1,21 @@
---- What happens becomes events, see ../event.lua. It is called by the engine, or by the bus where others listen as well.
+--- What happens becomes events, see ../event.lua. It is called by the engine, or by the bus where others listen as
+-- well.
 
 local blame = require "itlua.spec.blame"
 local core = require "itlua.core"
+
+local now, clock, last_line = core.now, core.clock, core.last_line
+
+local NO_BLOCK = { id = 0 }
 
 ---@class itlua.spec.recorder
 ---@field emit fun(event: table)
 ---@field file string         the file that runs
 ---@field listing boolean     names instead of everything that happens
----@field blocks table        by element: {id, name, began}
+---@field blocks table        by element: {id, name, began}; a file's has no name
 ---@field tests table         by element: its id
----@field held? table[]       a test_end that waits for what the test's cleanup brings, and what came after it
+---@field ending? table       a test_end that waits for what the test's cleanup brings
+---@field after? table[]      problems that came after it
 local Recorder = {}
 Recorder.__index = Recorder
 
@@ -18,6 +24,11 @@ local function new(emit, options)
     emit = emit, options = options or {}, listing = options and options.list or false,
     blocks = {}, tests = {}, ids = 0,
   }, Recorder)
+end
+
+-- A name may be empty; only where there is none nothing is joined.
+local function joined(block, own)
+  return block.name and block.name .. " " .. own or own
 end
 
 local function own_name(element)
@@ -39,27 +50,33 @@ local function same_file(path, short)
 end
 
 function Recorder:send(event)
-  local held = self.held
-  if not held then return self.emit(event) end
+  if not self.ending then return self.emit(event) end
   if event.ev == "problem" then
-    held[#held + 1] = event
+    self.after = self.after or {}
+    table.insert(self.after, event)
   else
     self:release()
     self.emit(event)
   end
 end
 
---- Lets go of a held test_end and what followed.
+--- Lets go of a waiting test_end and what followed.
 function Recorder:release()
-  local held = self.held
-  self.held = nil
-  for _, event in ipairs(held or {}) do self.emit(event) end
+  local ending = self.ending
+  if not ending then return end
+  self.ending = nil
+  self.emit(ending)
+  if not self.after then return end
+  local after = self.after
+  self.after = nil
+  for _, event in ipairs(after) do self.emit(event) end
 end
 
 -- == files and blocks ==
 
 function Recorder:open_file(path)
   self.file, self.ids, self.blocks, self.tests = path, 0, {}, {}
+  self.known_origin, self.known_source = nil, nil
   self.file_began = core.now()
   self.emit { ev = "file_start", file = path, at = core.clock() }
 end
@@ -68,16 +85,17 @@ end
 ---@param skipped? string     why it did not run
 function Recorder:close_file(left, skipped)
   self:release()
-  self.emit { ev = "file_end", file = self.file, seconds = core.now() - self.file_began, left = left, skipped = skipped }
+  local seconds = now() - self.file_began
+  self.emit { ev = "file_end", file = self.file, seconds = seconds, left = left, skipped = skipped }
   self.blocks, self.tests = {}, {}
 end
 
 function Recorder:file_start(element)
-  self.blocks[element] = { id = 0, name = "" }
+  self.blocks[element] = { id = 0 }
 end
 
 function Recorder:block_of(parent)
-  return self.blocks[parent] or { id = 0, name = "" }
+  return self.blocks[parent] or NO_BLOCK
 end
 
 function Recorder:block_start(element, parent)
@@ -85,7 +103,7 @@ function Recorder:block_start(element, parent)
   local own = own_name(element)
   self.ids = self.ids + 1
   self.blocks[element] = {
-    id = self.ids, name = around.name == "" and own or around.name .. " " .. own, began = core.now(),
+    id = self.ids, name = joined(around, own), began = core.now(),
   }
   if self.listing then return end
   self:send {
@@ -102,20 +120,30 @@ end
 
 -- == tests ==
 
+-- Where its source is not the file that runs: a shared example. Asked for every test, mostly of one function.
+function Recorder:foreign_source(element)
+  local origin = element.trace or element.origin
+  if origin == self.known_origin then return self.known_source end
+  local _, source = declared(element)
+  self.known_origin, self.known_source = origin, nil
+  if source and not same_file(self.file, source) then self.known_source = source end
+  return self.known_source
+end
+
 function Recorder:test_start(element, parent)
-  local block = self:block_of(parent)
-  local own = own_name(element)
-  local line, source = declared(element)
-  local full = block.name == "" and own or block.name .. " " .. own
-  self.ids = self.ids + 1
-  self.tests[element] = self.ids
-  local origin = blame.origin(element.run)
-  self.test_began, self.test_name, self.test_block = core.now(), full, block.id
+  local block = self.blocks[parent] or NO_BLOCK
+  local own, run = element.name, element.run
+  if type(own) ~= "string" then own = own_name(element) end
+  local full = block.name and block.name .. " " .. own or own
+  local id = self.ids + 1
+  self.ids, self.tests[element] = id, id
+  local line = element.line or declared(element) or 0
+  local last = type(run) == "function" and element.descriptor == "it" and last_line(run) or line
+  self.test_began, self.test_name, self.test_block = now(), full, block.id
   self:send {
-    ev = "test_start", file = self.file, id = self.ids, block = block.id, name = full, own = own, line = line or 0,
-    last = origin and element.descriptor ~= "pending" and origin.lastlinedefined or line or 0,
-    kind = element.descriptor, at = core.clock(), timeout = self.timeout, randomseed = parent and parent.randomseed,
-    source = source and not same_file(self.file, source) and source or nil,
+    ev = "test_start", file = self.file, id = id, block = block.id, name = full, own = own, line = line,
+    last = last < line and line or last, kind = element.descriptor, at = clock(),
+    randomseed = parent and parent.randomseed, source = self:foreign_source(element),
   }
 end
 
@@ -123,16 +151,14 @@ end
 function Recorder:test_end(element, _, status)
   local id = self.tests[element]
   if not id then return end
-  self.held = {
-    { ev = "test_end", file = self.file, id = id, status = status, seconds = core.now() - self.test_began },
-  }
+  self.ending = { ev = "test_end", file = self.file, id = id, status = status, seconds = now() - self.test_began }
 end
 
---- What a test left behind; its end is held. A task that failed makes it an error.
+--- What a test left behind; its end still waits. A task that failed makes it an error.
 ---@param left? string
 ---@param failed table[]     see leftover.lua
 function Recorder:add_to_test(left, failed)
-  local ending = self.held and self.held[1]
+  local ending = self.ending
   for _, task in ipairs(failed) do
     local problem = self:task_failed(task, ending and self.test_name or "", ending and self.test_block)
     if ending then
@@ -148,24 +174,22 @@ function Recorder:listed(element, parent)
   local line, source = declared(element)
   self.emit {
     ev = "listed", file = self.file, line = line or 0,
-    name = (self:block_of(parent).name .. " " .. own_name(element)):gsub("^ ", ""),
+    name = joined(self:block_of(parent), own_name(element)),
     source = source and not same_file(self.file, source) and source or nil,
   }
 end
 
 -- == problems ==
 
-local function names(recorder, element, tree)
-  local block, name = recorder.blocks[element], nil
-  if block then return block.name, block.id end
-  local parent = tree.parents[element]
-  block = recorder:block_of(parent)
-  name = block.name
+-- The full name of a test, or of the block that anything else happened in; and the block's id.
+local function name_of(recorder, element, tree)
+  local block = recorder.blocks[element]
+  if block then return block.name or "", block.id end
+  block = recorder:block_of(tree.parents[element])
   if recorder.tests[element] or element.descriptor == "it" or element.descriptor == "pending" then
-    local own = own_name(element)
-    name = name == "" and own or name .. " " .. own
+    return joined(block, own_name(element)), block.id
   end
-  return name, block.id
+  return block.name or "", block.id
 end
 
 -- What an itlua error object and an assertion tell beyond their message.
@@ -188,7 +212,7 @@ end
 function Recorder:problem(status, element, message, trace)
   local suite, found = self.suite, self.suite.fault or {}
   local at_line, at_source = declared(element)
-  local name, block = names(self, element, suite.tree)
+  local name, block = name_of(self, element, suite.tree)
   trace = trace or {}
   local event = {
     ev = "problem", file = self.file, id = self.tests[element], block = block, kind = status,
@@ -227,7 +251,7 @@ function Recorder:task_failed(leftover, name, block)
   local trace = { short_src = source or "?", currentline = tonumber(line) or 0 }
   local event = {
     ev = "problem", file = self.file, block = block, kind = "error", where = "task", name = name,
-    message = blame.message(raised, trace) .. "\n(in a task spawned at " .. tostring(leftover.where) .. " that nobody joined)",
+    message = ("%s\n(in a task spawned at %s that nobody joined)"):format(blame.message(raised, trace), leftover.where),
     source = trace.short_src, line = trace.currentline, at_line = trace.currentline, traceback = leftover.traceback,
   }
   add_details(event, { raised = raised })

@@ -1,4 +1,5 @@
---- A status that only gets worse: success, pending, failure, error. What `busted.status` gives to executors and plugins.
+--- A status that only gets worse: success, pending, failure, error. What `busted.status` gives to executors and
+-- plugins.
 
 local words = {
   success = "success", pending = "pending", failure = "failure", error = "error",

@@ -1,12 +1,13 @@
---- The engine's heart: declares elements, runs user code for one under its deadline, and says what came of it.
--- A suite is also the `busted` object that helpers and plugins get, so its functions are called with a dot and the names of
--- its public ones are busted's; compat/core.lua adds those that only they use.
+--- The engine's heart: runs user code for an element under its deadline, and says what came of it. A suite is also the
+-- `busted` object that helpers and plugins get, so its functions are called with a dot and the names of its public
+-- ones are busted's; compat/core.lua adds those that only they use.
 --
 -- What happens is published on a bus. As long as nobody but the recorder subscribed to it (`observed` is false) the
 -- recorder is called directly, and what only subscribers look at (traces, times) is not collected.
 
 local blame = require "itlua.spec.blame"
 local core = require "itlua.core"
+local declare = require "itlua.spec.declare"
 local environment = require "itlua.spec.environment"
 local mediator = require "itlua.mediator"
 local outcome = require "itlua.spec.outcome"
@@ -20,14 +21,19 @@ local tree_of = require "itlua.spec.tree"
 ---@field filter? fun(descriptor: string, name: any): boolean    which declarations count
 ---@field selection? table        path:line, see lines.lua
 ---@field file? table             {name, getTrace, rewriteMessage, source, plain}: the file that runs
----@field observed boolean
+---@field observed boolean        somebody besides the recorder listens
+---@field simple boolean          of a declaration only function and line need to be known
+---@field hooks integer           how many before_each and after_each were declared so far
 ---@field skipAll boolean         nothing more starts
 ---@field randomize boolean       --shuffle-tests
 ---@field randomseed integer
 ---@field sort boolean
+---@field run_by table             by descriptor or word: the function that runs an element
 ---@field trusted table          executors of ours, which guard themselves
 ---@field api table               what `require "busted"` offers
 ---@field executors table         the declaring functions, by word
+
+local enter, leave = core.enter, core.leave
 
 local NO_ATTRIBUTES = {}
 
@@ -36,11 +42,10 @@ local function new(recorder, limits)
   local bus = mediator.new()
   local suite = {
     tree = tree, bus = bus, recorder = recorder, limits = limits, environment = environment.new(tree),
-    api = {}, executors = {}, trusted = {}, observed = false, skipAll = false,
+    api = {}, executors = {}, run_by = {}, trusted = {}, observed = false, simple = true, skipAll = false, hooks = 0,
     version = "2.3.0", gettime = core.clock, monotime = core.now, sleep = core.sleep,
     status = require "itlua.spec.status", fail = outcome.fail, pending = outcome.pending,
   }
-  local run_by, attributes_of = {}, {} -- by descriptor: the executor, and what its elements get
 
   -- == the bus ==
 
@@ -52,121 +57,12 @@ local function new(recorder, limits)
 
   --- Subscribes to a channel: fn(…) returns nil, true to let others hear it too.
   function suite.subscribe(...)
-    suite.observed = true
+    suite.observed, suite.simple = true, false
     return bus:subscribe(...)
   end
 
   function suite.unsubscribe(...)
     return bus:removeSubscriber(...)
-  end
-
-  -- == words ==
-
-  function suite.exportApi(key, value)
-    suite.api[key] = value
-  end
-
-  local function set_global(key, value)
-    local env = tree.current.env
-    if not env then
-      env = {}
-      tree.current.env = env
-    end
-    env[key] = value
-  end
-
-  --- Makes something part of the api and a global of spec files.
-  function suite.export(key, value)
-    suite.api[key] = value
-    set_global(key, value)
-  end
-
-  function suite.hide(key)
-    suite.api[key] = nil
-    set_global(key, nil)
-    suite.environment.words[key] = nil
-  end
-
-  local function attach(descriptor, name, run, trace, attributes)
-    local element = { descriptor = descriptor, attributes = attributes or NO_ATTRIBUTES, name = name, run = run, trace = trace }
-    local parent = tree.current
-    tree:attach(element)
-    local same = parent[descriptor]
-    if same then
-      same[#same + 1] = element
-    else
-      parent[descriptor] = { element }
-    end
-    return element
-  end
-
-  -- Where a word was used: in full where somebody may look at it or a loader maps lines, else only function and line. The
-  -- level is that of the word's caller, seen from the word.
-  local function place_of(level, name, run)
-    local place = {}
-    if not tree.parents[tree.current] then return place end
-    local file = suite.file
-    if suite.observed or (file and not file.plain) then
-      place.trace = blame.trace(level + 1, file, run)
-      place.trace.message = tostring(name)
-    else
-      place.origin, place.line = blame.caller(level + 1)
-    end
-    if suite.selection then place.here = blame.line_in(level + 1, file.source) end
-    return place
-  end
-
-  local function declare(descriptor, name, run, attributes, place)
-    if suite.filter and not suite.filter(descriptor, name) then return end
-    if suite.observed then
-      bus:publish({ "register", descriptor }, name, run, place.trace, attributes)
-      return
-    end
-    local element = attach(descriptor, name, run, place.trace, attributes)
-    element.origin, element.line = place.origin, place.line
-    if not place.line and not place.trace then
-      element.origin = blame.origin(run)
-      element.line = element.origin and element.origin.linedefined
-    end
-    if suite.selection then suite.selection:declared(element, place.here) end
-  end
-
-  --- Adds a word to the DSL, or with another word's name in place of the executor a second name for that.
-  ---@param descriptor string
-  ---@param executor? function|table|string    runs an element; a table is taken for the attributes
-  ---@param attributes? table
-  function suite.register(descriptor, executor, attributes)
-    local word, alias = descriptor, nil
-    if type(executor) == "string" then
-      alias, descriptor = word, executor
-      executor, attributes = run_by[descriptor], attributes or attributes_of[descriptor]
-    elseif executor ~= nil and not outcome.callable(executor) then
-      executor, attributes = nil, executor
-    end
-    run_by[word], attributes_of[word] = executor, attributes
-
-    local function publisher(name, run)
-      if not run then
-        if type(name) == "function" then
-          name, run = alias, name
-        else
-          run = attributes and attributes.default_fn
-        end
-      end
-      local place = place_of(2, name, run)
-      if not run then
-        return function(given) declare(descriptor, name, given, attributes, place) end
-      end
-      declare(descriptor, name, run, attributes, place)
-    end
-
-    suite.executors[word] = publisher
-    suite.environment.words[word] = true
-    suite.export(word, publisher)
-    bus:subscribe({ "register", descriptor }, function(name, run, trace, given)
-      local element = attach(descriptor, name, run, trace, given)
-      element.line = trace and trace.currentline
-    end)
   end
 
   -- == running user code ==
@@ -178,7 +74,8 @@ local function new(recorder, limits)
     local file = suite.file
     local trace = blame.trace(2, file, tree.current.run)
     trace.message = tostring(raised)
-    fault = { status = outcome.of(raised), raised = raised, trace = trace, message = blame.message(raised, trace, file) }
+    fault = { status = outcome.of(raised), raised = raised, trace = trace }
+    fault.message = blame.message(raised, trace, file)
   end
 
   local function fault_of(raised, expired)
@@ -211,10 +108,11 @@ local function new(recorder, limits)
   ---@param shield? boolean          outer deadlines that have passed are not felt
   ---@return "success"|"pending"|"failure"|"error"
   function suite.attempt(what, run, element, seconds, shield)
-    local previous = tree:enter(element)
-    local scope = seconds and core.enter(seconds, shield)
+    local previous = tree.current
+    if previous ~= element then tree:enter(element) end
+    local scope = seconds and enter(seconds, shield)
     local ok, raised = xpcall(run, examine)
-    local expired = scope and core.leave(scope)
+    local expired = scope and leave(scope)
     local status = "success"
     if not ok or expired then
       local found = fault_of(raised, expired and ok and seconds)
@@ -223,7 +121,7 @@ local function new(recorder, limits)
       found.status, found.what = status, what
       suite.problem(element, found)
     end
-    tree:leave(previous)
+    if previous ~= element then tree:leave(previous) end
     return status
   end
 
@@ -242,8 +140,11 @@ local function new(recorder, limits)
       element.endtick, element.endtime = core.now(), core.clock()
       element.duration = element.starttick and element.endtick - element.starttick
     end
-    return suite.attempt(what, function() bus:publish(channel, element, table.unpack(more, 1, more.n)) end, element) == "success"
+    local function publish() bus:publish(channel, element, table.unpack(more, 1, more.n)) end
+    return suite.attempt(what, publish, element) == "success"
   end
+
+  local run_by = suite.run_by
 
   --- Gives one element its turn, unless the run is over or it was not chosen.
   ---@param element itlua.spec.element
@@ -265,6 +166,7 @@ local function new(recorder, limits)
     for _, child in ipairs(tree.children[current or tree.current] or NO_ATTRIBUTES) do suite.run(child) end
   end
 
+  declare.install(suite)
   recorder:listen(bus, suite)
   return suite
 end

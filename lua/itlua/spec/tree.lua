@@ -1,5 +1,5 @@
---- The elements of a run: files, blocks, tests and hooks, who belongs to whom, and the one whose turn it is.
--- The current element decides where a new one goes, which globals a spec sees, and who is to blame; see environment.lua.
+--- The elements of a run: files, blocks, tests and hooks, who belongs to whom, and the one whose turn it is. The
+-- current element decides where a new one goes, which globals a spec sees, and who is to blame; see environment.lua.
 -- Elements are plain tables that helpers see and copy, so the links between them are kept beside them.
 
 local insulation = require "itlua.spec.insulation"
@@ -23,9 +23,15 @@ local insulation = require "itlua.spec.insulation"
 local Tree = {}
 Tree.__index = Tree
 
+-- What has no children: tests and hooks. There are many, and nothing is restored after them.
+local leaf = {
+  it = true, pending = true, before_each = true, after_each = true,
+  lazy_setup = true, lazy_teardown = true, strict_setup = true, strict_teardown = true,
+}
+
 local function new()
   local root = { descriptor = "suite", attributes = {} }
-  -- `saved` has an entry for every element on the way to the current one: the world to restore, or false.
+  -- `saved` has an entry for every file and block on the way to the current element: the world to restore, or false.
   return setmetatable({ root = root, current = root, parents = {}, children = {}, saved = {} }, Tree)
 end
 
@@ -47,12 +53,13 @@ end
 ---@return itlua.spec.element previous
 function Tree:enter(element)
   local previous = self.current
-  if element ~= previous then
-    if not self.parents[element] and element ~= self.root then error("Detached child. Cannot push.") end
+  if element == previous then return previous end
+  if not self.parents[element] and element ~= self.root then error("Detached child. Cannot push.") end
+  if not leaf[element.descriptor] then
     local saved = self.saved
     saved[#saved + 1] = element.attributes.envmode == "insulate" and insulation.save()
-    self.current = element
   end
+  self.current = element
   return previous
 end
 
@@ -61,6 +68,7 @@ function Tree:leave(previous)
   local element = self.current
   if element == previous then return end
   self.current = previous
+  if leaf[element.descriptor] then return end
   local saved = self.saved
   local world = saved[#saved]
   saved[#saved] = nil

@@ -4,6 +4,8 @@ local blocks_of = require "itlua.spec.blocks"
 local core = require "itlua.core"
 local leftover = require "itlua.spec.leftover"
 
+local mark = core.mark
+
 local HOOK = { envmode = "unwrap" }
 
 local function executors(suite)
@@ -45,27 +47,38 @@ local function executors(suite)
     return status
   end
 
-  -- Closes what the test left open. Its end has been told by now, but its event still waits.
-  local function clean_up(mark)
-    local left, failed = leftover.sweep(mark, limits.cleanup)
-    if left or failed[1] then recorder:add_to_test(left, failed) end
-    recorder:release()
+  local function begin_test(test, parent)
+    if suite.observed then return announce("test", TEST_START, test, parent) end
+    recorder:test_start(test, parent)
+    return true
+  end
+
+  local function end_test(test, parent, status)
+    if suite.observed then
+      announce("test", TEST_END, test, parent, status)
+    else
+      recorder:test_end(test, parent, status)
+    end
   end
 
   function run.it(test)
     local parent = tree.parents[test]
     if recorder.listing then return recorder:listed(test, parent) end
     if not blocks.lazy_setup(parent) then return end
-    local mark, since = core.mark(), recorder.since
-    recorder.since, recorder.timeout = mark, limits.test
-    local fine, deepest = blocks.before_each(parent)
-    if fine then
-      local status = announce("test", TEST_START, test, parent) and run_test(test) or "error"
-      announce("test", TEST_END, test, parent, status)
-    end
-    blocks.after_each(deepest)
-    clean_up(mark)
+    local since, before = mark(), recorder.since
     recorder.since = since
+    local hooked = blocks.hooked(parent)
+    local fine, deepest = true, parent
+    if hooked then fine, deepest = blocks.before_each(parent) end
+    if fine then end_test(test, parent, begin_test(test, parent) and run_test(test) or "error") end
+    if hooked then blocks.after_each(deepest) end
+    -- The test's end has been told by now, but its event still waits for what is found here.
+    if mark() ~= since then
+      local left, failed = leftover.sweep(since, limits.cleanup)
+      if left or failed[1] then recorder:add_to_test(left, failed) end
+    end
+    recorder:release()
+    recorder.since = before
   end
 
   function run.pending(test)
@@ -74,7 +87,6 @@ local function executors(suite)
       if not recorder.options["suppress-pending"] then recorder:listed(test, parent) end
       return
     end
-    recorder.timeout = nil
     local status = announce("it", TEST_START, test, parent) and "pending" or "error"
     announce("it", TEST_END, test, parent, status)
     recorder:release()
@@ -99,7 +111,9 @@ function words.install(suite, options)
   suite.register("expose", "describe", { envmode = "expose" })
   suite.register("it", run.it)
   suite.register("pending", run.pending, { default_fn = function() end })
-  for _, hook in ipairs { "before_each", "after_each", "lazy_setup", "lazy_teardown", "strict_setup", "strict_teardown" } do
+  for _, hook in ipairs {
+    "before_each", "after_each", "lazy_setup", "lazy_teardown", "strict_setup", "strict_teardown",
+  } do
     suite.register(hook, HOOK)
   end
   suite.register("setup", options.lazy and "lazy_setup" or "strict_setup")

@@ -6,8 +6,8 @@ local fixtures = {}
 
 local function check(name, value, optional)
   if type(value) == "string" or (optional and value == nil) then return end
-  error(("bad argument to '%s' expected a string (relative filename)%s, got: %s"):format(name, optional and " or nil" or "",
-    type(value)), 3)
+  local wanted = "a string (relative filename)" .. (optional and " or nil" or "")
+  error(("bad argument to '%s' expected %s, got: %s"):format(name, wanted, type(value)), 3)
 end
 
 -- The folder of the innermost file on the stack that is not this one.

@@ -1,4 +1,5 @@
---- What a spec or a helper gets when it requires busted's modules, luassert's or say: ours, the same instances that run it.
+--- What a spec or a helper gets when it requires busted's modules, luassert's or say: ours, the same instances that
+-- run it.
 
 local core = require "itlua.core"
 local environment = require "itlua.spec.environment"
@@ -60,7 +61,9 @@ local function busted_modules(busted, suite)
     ["busted.runner"] = function() return function() end end,
     ["busted.options"] = { standalone = false },
     ["busted.status"] = suite.status,
-    ["busted.fixtures"] = setmetatable({}, { __index = function(_, key) return require("itlua.spec.compat.fixtures")[key] end }),
+    ["busted.fixtures"] = setmetatable({}, {
+      __index = function(_, key) return require("itlua.spec.compat.fixtures")[key] end,
+    }),
     ["busted.utils"] = {
       split = split, shuffle = shuffle.shuffle, urandom = shuffle.seed, copy_interpreter_args = copy_interpreter_args,
     },
@@ -105,7 +108,7 @@ local function bundled(modules)
       local ok, found = pcall(require, ours)
       if ok then module = found end
     end
-    if module == nil then return "\n\tno module '" .. name .. "' in itlua" end
+    if module == nil then return nil end
     return function() return module end, ":itlua:"
   end
 end

@@ -12,8 +12,8 @@ end
 ---@param path string
 ---@return itlua.spec.loaded
 function fennel.load(path)
-  local compiler = loader.find "fennel"
-  if not compiler then return { skipped = "fennel is not installed" } end
+  local compiler, missing = loader.find "fennel"
+  if not compiler then return { skipped = "Fennel cannot be loaded: " .. missing } end
   local file, reason = io.open(path)
   if not file then return { problem = reason } end
   local text = file:read("a")

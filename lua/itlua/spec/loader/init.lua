@@ -31,7 +31,8 @@ function loader.load(path, names)
       return { problem = ("unknown loader '%s'"):format(name) }
     end
   end
-  return { skipped = ("no loader for '.%s' files is in use (--loaders=%s)"):format(extension, table.concat(names, ",")) }
+  local in_use = table.concat(names, ",")
+  return { skipped = ("no loader for '.%s' files is in use (--loaders=%s)"):format(extension, in_use) }
 end
 
 --- The getTrace of a language that needs no mapping.
@@ -40,13 +41,13 @@ function loader.trim(_, trace)
   return trace
 end
 
---- A module that the user may have installed, without leaving it in package.loaded when that fails half-way.
+--- A module that the user may have installed.
 ---@param name string
----@return any? module, string? problem
+---@return any? module, string? problem     the first line of what require says
 function loader.find(name)
   local ok, module = pcall(core.user_require, name)
   if ok then return module end
-  return nil, tostring(module)
+  return nil, (tostring(module):match("^[^\n]*"))
 end
 
 return loader

@@ -47,10 +47,10 @@ end
 ---@param path string
 ---@return itlua.spec.loaded
 function moonscript.load(path)
-  local compiler = loader.find "moonscript"
+  local compiler, missing = loader.find "moonscript"
   local line_tables = compiler and loader.find "moonscript.line_tables"
   local util = line_tables and loader.find "moonscript.util"
-  if not util then return { skipped = "moonscript is not installed" } end
+  if not util then return { skipped = "MoonScript cannot be loaded: " .. (missing or "parts of it are missing") } end
   local chunk, problem = compiler.loadfile(path)
   local map = mapper(line_tables, util)
   return {

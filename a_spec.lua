@@ -1,1 +1,0 @@
-describe("a", function() it("b", function() end) end)
