@@ -21,11 +21,12 @@ export LUA_SHARE
 
 # Bindings whose library takes milliseconds to load are modules of their own, embedded in the
 # program, and loaded when first required. The others are linked in, and so are their libraries.
-MODULE_BINDINGS := http server crypto redis sql
+MODULE_BINDINGS := http server crypto redis sql yaml
 lib_http   := libcurl
 lib_server := libmicrohttpd
 lib_crypto := libcrypto
 lib_redis  := hiredis
+lib_yaml   := yaml-0.1
 lib_sql    := libpq
 MAIN_LIBS  := lua5.4 libuv libcjson
 

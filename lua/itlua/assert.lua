@@ -11,6 +11,7 @@
 
 local blame = require "itlua.assert.blame"
 local diff = require "itlua.diff"
+local migrations = require "itlua.assert.migrations"
 local response = require "itlua.assert.response"
 local show = require "itlua.show"
 local sql = require "itlua.assert.sql"
@@ -188,6 +189,7 @@ function assertions.install(luassert, note)
   end
   response.install(luassert, matcher, namespaces)
   sql.install(luassert, matcher, namespaces)
+  migrations.install(luassert)
   luassert:register("assertion", "subset", subset(matcher), TEXT, TEXT)
   luassert:register("assertion", "eventually", eventually, TEXT, TEXT)
   luassert:register("assertion", "raises", raises(matcher), TEXT, TEXT)

@@ -20,6 +20,7 @@ const it_binding it_bindings[] = {
     LOADED(http),
     LOADED(redis),
     LOADED(server),
+    LOADED(yaml),
     LOADED(sql),
     {NULL, NULL, NULL},
 };
