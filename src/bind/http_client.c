@@ -151,6 +151,7 @@ void http_transfer_release(http_transfer *t) {
   http_client *c = t->client;
   http_engine_remove(t);
   if (t->altered) {
+    curl_easy_setopt(t->easy, CURLOPT_COOKIEFILE, NULL); /* 7.88's reset would leak it */
     curl_easy_reset(t->easy);
     curl_slist_free_all(t->headers);
     curl_slist_free_all(t->connect_to);
