@@ -140,8 +140,12 @@ $(BUILD)/fixtures/%.so: tests/fixtures/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -fvisibility=default -shared -o $@ $<
 
+.PHONY: compare
+compare: all ## the same specs under busted and under itlua
+	@$(BUILD)/$(NAME) exec tests/compare/compare.lua
+
 # What `make test` runs, the slow ones first.
-PARTS := lint cli unit layers format-check
+PARTS := lint cli unit compare layers format-check
 parts:
 	@echo $(PARTS)
 

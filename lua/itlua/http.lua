@@ -114,4 +114,6 @@ function http.forget_last()
   clients.forget_last()
 end
 
+require("itlua.evidence").offer("curl", clients.last_curl, clients.forget_last)
+
 return http

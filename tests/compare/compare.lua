@@ -3,8 +3,8 @@
 --     build/itlua exec tests/compare/compare.lua [-v] [FILE…]       FILE: a spec; without: all of tests/fixtures/busted
 --     build/itlua exec tests/compare/compare.lua -C FOLDER [ARG…]   the suite of another project; ARG…: for
 --                                                                   both command lines
--- BUSTED is the command of the busted to compare with, "lua5.4 /usr/bin/busted" without it. ITLUA likewise,
--- build/itlua. A spec may say in comments on its first lines what the comparison needs to know:
+-- BUSTED is the command of the busted to compare with, "lua5.4 /usr/bin/busted" without it. ITLUA is the itlua to
+-- compare, without it the one that runs this. A spec may say in comments on its first lines what the comparison needs to know:
 --     -- options: --seed=3 --tags=x     for both command lines
 --     -- files: a_spec.lua b_spec.lua   what to run instead of the file itself
 --     -- needs: 2.3.0                   an older busted does this differently: skipped
@@ -18,7 +18,7 @@ local other = arg[1] == "-C" and table.remove(arg, 1) and table.remove(arg, 1)
 if other then FOLDER = other end
 local here = io.popen("pwd"):read("l")
 local BUSTED = os.getenv("BUSTED") or "lua5.4 /usr/bin/busted"
-local ITLUA = os.getenv("ITLUA") or here .. "/build/itlua"
+local ITLUA = os.getenv("ITLUA") or io.popen("readlink /proc/$PPID/exe"):read("l")
 local verbose = arg[1] == "-v" and table.remove(arg, 1)
 
 local function output_of(command)

@@ -5,7 +5,6 @@ local api = require "itlua.spec.api"
 local assertions = require "itlua.spec.assertions"
 local compat = require "itlua.spec.compat"
 local core = require "itlua.core"
-local environment = require "itlua.spec.environment"
 local exit = require "itlua.spec.exit"
 local filter = require "itlua.spec.filter"
 local helper = require "itlua.spec.helper"
@@ -101,6 +100,7 @@ function spec.new(options, emit)
   }, Session)
   helper.set_arguments(options.arg)
   compat.install(session.suite)
+  if options.lang and options.lang ~= "en" then compat.speak(options.lang) end
   exit.guard()
   local ok, problem = pcall(prepare, options)
   if not ok then
@@ -108,7 +108,12 @@ function spec.new(options, emit)
   else
     run_helper(session, options)
   end
-  session.suite.filter = filter.new(options, session.suite.tree)
+  local fine, made = pcall(filter.new, options, session.suite.tree)
+  if fine then
+    session.suite.filter = made
+  else
+    report(session, "filter", "", made)
+  end
   return session
 end
 
@@ -127,7 +132,6 @@ local function run_chunk(session, path, found)
   local suite = session.suite
   local getTrace, rewriteMessage = found.getTrace, found.rewriteMessage
   local run = setmetatable({ getTrace = getTrace, rewriteMessage = rewriteMessage }, { __call = found.chunk })
-  environment.set(found.chunk, suite.environment.proxy)
   local wanted = session.options.lines and session.options.lines[path]
   suite.file = { name = path, source = "@" .. path, getTrace = getTrace, rewriteMessage = rewriteMessage }
   suite.simple = not suite.observed and found.plain and not wanted or false

@@ -3,6 +3,7 @@
 
 local blame = require "itlua.spec.blame"
 local core = require "itlua.core"
+local evidence = require "itlua.evidence"
 
 local now, clock, last_line = core.now, core.clock, core.last_line
 
@@ -202,6 +203,7 @@ local function add_details(event, found)
   end
   local details = require "itlua.spec.details"
   event.diff = details.diff(raised)
+  evidence.add_to(event)
 end
 
 --- A failure, an error or a pending call.

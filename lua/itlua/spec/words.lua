@@ -2,6 +2,8 @@
 
 local blocks_of = require "itlua.spec.blocks"
 local core = require "itlua.core"
+local env = require "itlua.spec.environment"
+local evidence = require "itlua.evidence"
 local leftover = require "itlua.spec.leftover"
 
 local mark = core.mark
@@ -17,6 +19,8 @@ local function executors(suite)
   local TEST_START, TEST_END = { "test", "start" }, { "test", "end" }
 
   function run.file(file)
+    local mt = debug.getmetatable(file.run)
+    env.set(mt and mt.__call or file.run, environment.proxy)
     local left
     if announce("file", { "file", "start" }, file) then left = blocks.run_and_sweep("file", file) end
     announce("file", { "file", "end" }, file)
@@ -67,6 +71,7 @@ local function executors(suite)
     if not blocks.lazy_setup(parent) then return end
     local since, before = mark(), recorder.since
     recorder.since = since
+    if evidence.any then evidence.forget() end
     local hooked = blocks.hooked(parent)
     local fine, deepest = true, parent
     if hooked then fine, deepest = blocks.before_each(parent) end

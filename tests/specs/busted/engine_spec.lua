@@ -199,3 +199,11 @@ describe("claims", function()
     assert.same({ alone = false, locks = {}, unknown = {} }, claims.of "local x\n-- itlua: alone\n")
   end)
 end)
+
+describe("the last request of a test", function()
+  it("stands with its failures as a curl command", function()
+    local told = run "request_spec.lua"
+    assert.matches("^curl .*http://127.0.0.1:%d+/a", told.tests["asks and fails"].problems[1].curl)
+    assert.is_nil(told.tests["asks nothing and fails"].problems[1].curl)
+  end)
+end)

@@ -78,7 +78,10 @@ local function busted_modules(busted, suite)
     ["busted.context"] = later(WHITE_BOX, "context"),
     ["busted.environment"] = later(WHITE_BOX, "environment"),
     ["busted.execute"] = later(WHITE_BOX, "execute"),
-    ["busted.outputHandlers.base"] = later("itlua.spec.compat.handler", "new"),
+    ["busted.outputHandlers.base"] = function()
+      local base = require("itlua.report.busted_base").factory(busted, compat.speak)
+      return base()
+    end,
   }
 end
 
@@ -99,13 +102,29 @@ local function api_of(suite)
   })
 end
 
+--- Selects the language of busted's texts, and of what specs give to `say` from now on.
+---@param code? string
+function compat.speak(code)
+  require("itlua.language").install(require "say", code)
+end
+
+-- `require "busted.languages.de"` selects the language and gives what busted's handlers say at the end.
+local function language_of(name)
+  local code = name:match("^busted%.languages%.(.+)$")
+  local language = code and require "itlua.language"
+  if not language or not language.known(code) then return nil end
+  compat.speak(code)
+  local texts = language.texts(code)
+  return { failure_messages = { texts.failure }, success_messages = { texts.success } }
+end
+
 -- The last of the user's searchers: what a project's path does not have, the program has.
 local function bundled(modules)
   return function(name)
     local module = modules[name]
-    if module == nil and (name:find("^luassert%.") or name:find("^busted%.languages%.")) then
-      local ours = name:gsub("^busted%.languages%.", "itlua.spec.compat.languages.")
-      local ok, found = pcall(require, ours)
+    if module == nil then module = language_of(name) end
+    if module == nil and name:find("^luassert%.") then
+      local ok, found = pcall(require, name)
       if ok then module = found end
     end
     if module == nil then return nil end

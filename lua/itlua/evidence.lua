@@ -1,0 +1,38 @@
+--- What a failure may tell beyond its message, from those who know: a protocol offers, the spec engine asks. Neither knows
+--- the other.
+---     evidence.offer("curl", last_request_as_curl, forget_it)
+
+local evidence = {}
+
+local offers = {}
+
+--- Offers a field of the problem event (event.lua).
+---@param field string              "curl"
+---@param tell fun(): string?       what it is since the last `forget`; nil: nothing
+---@param forget? fun()             a test begins
+function evidence.offer(field, tell, forget)
+  offers[#offers + 1] = { field = field, tell = tell, forget = forget }
+  evidence.any = true
+end
+
+--- Whether anything is offered.
+---@type boolean
+evidence.any = false
+
+--- A test begins: what was before is no evidence of what comes.
+function evidence.forget()
+  for _, offer in ipairs(offers) do
+    if offer.forget then offer.forget() end
+  end
+end
+
+--- Sets the fields of an event. What fails while it is asked stays away.
+---@param event table
+function evidence.add_to(event)
+  for _, offer in ipairs(offers) do
+    local ok, text = pcall(offer.tell)
+    if ok and type(text) == "string" then event[offer.field] = text end
+  end
+end
+
+return evidence
