@@ -59,6 +59,7 @@ int luaopen_itlua_http_core(lua_State *L) {
                                        {"burst", http_burst},
                                        {"libcurl", libcurl},
                                        {"parse", parse},
+                                       {"verb", http_verb},
                                        {"responses", http_responses},
                                        {NULL, NULL}};
   http_client_register(L);
@@ -67,5 +68,7 @@ int luaopen_itlua_http_core(lua_State *L) {
   push_engine(L);
   lua_pushcclosure(L, http_client_new, 1);
   lua_setfield(L, -2, "client");
+  http_last_push(L);
+  lua_setfield(L, -2, "last");
   return 1;
 }

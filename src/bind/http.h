@@ -21,6 +21,8 @@
 
 #include "itlua.h"
 
+#define HTTP_CLIENT_TYPE "itlua.http.client"
+
 typedef struct http_socket http_socket;
 typedef struct http_transfer http_transfer;
 
@@ -44,6 +46,7 @@ typedef struct http_client {
   http_transfer *idle;
   int idle_count, refs;
   bool cookies_changed; /* since Lua asked last */
+  bool simple; /* a request without options is its path and nothing else: no query, no retries */
 } http_client;
 
 /* What a transfer that is not simply gathered does with what arrives. */
@@ -90,7 +93,7 @@ void http_engine_remove(http_transfer *t); /* nothing where it does not run */
 void http_open_sockets(http_engine *e, http_transfer *t);
 
 /* http_client.c */
-int http_client_new(lua_State *L); /* (settings, cookies: boolean) -> client */
+int http_client_new(lua_State *L);
 void http_client_register(lua_State *L);
 http_client *http_client_check(lua_State *L, int arg);
 void http_client_unref(http_client *c);
@@ -111,6 +114,8 @@ struct curl_slist *http_lines(lua_State *L, int idx, struct curl_slist *list); /
 
 /* http_request.c */
 int http_request(lua_State *L);
+int http_verb(lua_State *L);
+void http_last_push(lua_State *L);
 
 /* http_response.c */
 void http_response_push(lua_State *L, http_transfer *t, bool with_body);

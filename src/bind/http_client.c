@@ -13,7 +13,6 @@
 
 #include "http.h"
 
-#define CLIENT_TYPE "itlua.http.client"
 enum { POOL_MAX = 64, BUFFER_KEPT = 65536, HEAD_MAX = 1 << 20 };
 
 /* ---- what arrives ---- */
@@ -197,27 +196,28 @@ void http_client_unref(http_client *c) {
 }
 
 static int client_close(lua_State *L) {
-  http_client **box = luaL_checkudata(L, 1, CLIENT_TYPE), *c = *box;
+  http_client **box = luaL_checkudata(L, 1, HTTP_CLIENT_TYPE), *c = *box;
   *box = NULL;
   if (c) http_client_unref(c);
   return 0;
 }
 
 http_client *http_client_check(lua_State *L, int arg) {
-  http_client *c = *(http_client **)luaL_checkudata(L, arg, CLIENT_TYPE);
+  http_client *c = *(http_client **)luaL_checkudata(L, arg, HTTP_CLIENT_TYPE);
   if (!c) it_usage(L, "this HTTP client is closed");
   return c;
 }
 
-/* core.client(settings, cookies) */
+/* core.client(settings, cookies, simple) -> box */
 int http_client_new(lua_State *L) {
+  lua_settop(L, 3);
   luaL_checktype(L, 1, LUA_TTABLE);
   bool cookies = lua_toboolean(L, 2);
   http_engine *engine = *(http_engine **)lua_touserdata(L, lua_upvalueindex(1));
   if (!engine) it_usage(L, "itlua.http is closed");
   http_client **box = lua_newuserdatauv(L, sizeof *box, 1);
   *box = NULL;
-  luaL_setmetatable(L, CLIENT_TYPE);
+  luaL_setmetatable(L, HTTP_CLIENT_TYPE);
   lua_pushvalue(L, 1);
   lua_setiuservalue(L, -2, 1);
   http_client *c = *box = it_alloc(sizeof *c);
@@ -229,6 +229,7 @@ int http_client_new(lua_State *L) {
     c->cookies = curl_share_init();
     curl_share_setopt(c->cookies, CURLSHOPT_SHARE, CURL_LOCK_DATA_COOKIE);
   }
+  c->simple = lua_toboolean(L, 3);
   lua_getfield(L, 1, "prefix");
   if (!lua_isnil(L, -1)) c->prefix = it_strdup(luaL_checkstring(L, -1));
   lua_pop(L, 1);
@@ -284,7 +285,7 @@ void http_client_register(lua_State *L) {
   static const luaL_Reg methods[] = {{"close", client_close},     {"__gc", client_close},
                                      {"cookies", client_cookies}, {"cookie", client_cookie},
                                      {"changed", client_changed}, {NULL, NULL}};
-  luaL_newmetatable(L, CLIENT_TYPE);
+  luaL_newmetatable(L, HTTP_CLIENT_TYPE);
   luaL_setfuncs(L, methods, 0);
   lua_pushvalue(L, -1);
   lua_setfield(L, -2, "__index");

@@ -9,7 +9,7 @@ local plans = require "itlua.http.plan"
 local stream = require "itlua.http.stream"
 local url = require "itlua.http.url"
 
-local find, type = string.find, type
+local find = string.find
 local request = binding.request
 
 binding.responses(Response)
@@ -21,20 +21,19 @@ Client.__name = "itlua.http.client"
 
 local clients = {}
 
--- The last request of this state, for reports of failures.
-local last_client, last_method, last_url, last_plan, last_jar
+-- The last request of this state, for reports of failures: client, method, URL, plan, box, jar. The binding fills it.
+local last = binding.last
 
 --- The last request as a curl command, or nil.
 ---@return string?
 function clients.last_curl()
-  if not last_client then return nil end
-  local address = last_url:find("^/") and last_client._prefix .. last_url or last_url
-  return require "itlua.http.curl".command(last_client, last_method, address, last_plan, last_jar)
+  if not last[1] then return nil end
+  return require "itlua.http.curl".command(last[1], last[2], last[3], last[4], last[6])
 end
 
 --- Forgets the last request: a test begins.
 function clients.forget_last()
-  last_client, last_plan, last_jar = nil, nil, nil
+  for i = 1, 6 do last[i] = nil end
 end
 
 -- ---- sending ------------------------------------------------------------------------------------
@@ -49,32 +48,19 @@ local function target(self, path, query)
   return full
 end
 
--- The jar, when it has changed.
-local function snapshot(self)
-  self._jar = self._keeps and self:cookies() or {}
-  return self._jar
-end
-
 local function streaming(self, method, address, plan, streamed, timeout)
+  local jar = self._jar
+  last[1], last[2], last[3], last[4], last[5], last[6] = self, method, address, plan, nil, jar
   local r = stream.send(self, method, address, plan, streamed, timeout)
   if self._core:changed() then self._jar = nil end
+  r._client, r._plan, r._jar = self, plan, jar
   return r
 end
 
--- Sends it. Where `address` is a path that the binding cannot simply append to the client's base: nothing.
-local function perform(self, method, address, plan, whole, streamed, timeout)
-  local jar = self._jar or snapshot(self)
-  last_client, last_method, last_url, last_plan, last_jar = self, method, address, plan, jar
-  local r, changed
-  if streamed or plan and plan.feed then
-    r = streaming(self, method, address, plan, streamed, timeout)
-  else
-    r, changed = request(self._core, method, address, plan, whole)
-    if not r then return end
-    if changed then self._jar = nil end
-  end
-  r._client, r._plan, r._jar = self, plan, jar
-  return r
+local function perform(self, method, address, plan, streamed, timeout)
+  if not self._jar then self._jar = self._keeps and self:cookies() or {} end -- it has changed
+  if streamed or plan and plan.feed then return streaming(self, method, address, plan, streamed, timeout) end
+  return request(self, method, address, plan)
 end
 
 local function worth_retrying(retry, ok, r)
@@ -95,7 +81,7 @@ local function with_retries(retry, self, method, address, plan, streamed, timeou
   end
   local delay = retry.delay
   for attempt = 1, retry.times + 1 do
-    local ok, r = pcall(perform, self, method, address, plan, true, streamed, timeout)
+    local ok, r = pcall(perform, self, method, address, plan, streamed, timeout)
     if attempt > retry.times or not worth_retrying(retry, ok, r) then
       if not ok then error(r, 0) end
       r.attempts = attempt
@@ -117,18 +103,13 @@ local STANDARD = {
 }
 
 local function send(self, method, path, given)
-  if given == nil and self._simple and type(path) == "string" then
-    local r = perform(self, method, path)
-    if r then return r end
-  end
-  given = given or {}
-  options.check(given, options.of_request, method)
+  if given == nil then given = {} else options.check(given, options.of_request, method) end
   local plan = plans.make(self, method, given)
   local address = target(self, path, given.query)
   local retry = self._retry
   if given.retry ~= nil then retry = options.retry(given.retry) end
   local timeout = given.timeout or given.timeout == nil and self._timeout or 0
-  if not retry then return perform(self, method, address, plan, true, given.stream, timeout) end
+  if not retry then return perform(self, method, address, plan, given.stream, timeout) end
   return with_retries(retry, self, method, address, plan, given.stream, timeout)
 end
 
@@ -146,40 +127,35 @@ function Client:request(method, path, given)
   return send(self, STANDARD[method] or method, path, given)
 end
 
----@param path string
----@param given? itlua.http.RequestOptions
----@return itlua.http.Response
-function Client:get(path, given) return send(self, "GET", path, given) end
+-- The verbs are of C: a request without options costs no Lua.
 
----@param path string
----@param given? itlua.http.RequestOptions
----@return itlua.http.Response
-function Client:head(path, given) return send(self, "HEAD", path, given) end
+--- As request("GET", path, given).
+---@type fun(self: itlua.http.Client, path: string, given?: itlua.http.RequestOptions): itlua.http.Response
+Client.get = binding.verb("GET", send)
 
----@param path string
----@param given? itlua.http.RequestOptions
----@return itlua.http.Response
-function Client:post(path, given) return send(self, "POST", path, given) end
+--- As request("HEAD", path, given).
+---@type fun(self: itlua.http.Client, path: string, given?: itlua.http.RequestOptions): itlua.http.Response
+Client.head = binding.verb("HEAD", send)
 
----@param path string
----@param given? itlua.http.RequestOptions
----@return itlua.http.Response
-function Client:put(path, given) return send(self, "PUT", path, given) end
+--- As request("POST", path, given).
+---@type fun(self: itlua.http.Client, path: string, given?: itlua.http.RequestOptions): itlua.http.Response
+Client.post = binding.verb("POST", send)
 
----@param path string
----@param given? itlua.http.RequestOptions
----@return itlua.http.Response
-function Client:patch(path, given) return send(self, "PATCH", path, given) end
+--- As request("PUT", path, given).
+---@type fun(self: itlua.http.Client, path: string, given?: itlua.http.RequestOptions): itlua.http.Response
+Client.put = binding.verb("PUT", send)
 
----@param path string
----@param given? itlua.http.RequestOptions
----@return itlua.http.Response
-function Client:delete(path, given) return send(self, "DELETE", path, given) end
+--- As request("PATCH", path, given).
+---@type fun(self: itlua.http.Client, path: string, given?: itlua.http.RequestOptions): itlua.http.Response
+Client.patch = binding.verb("PATCH", send)
 
----@param path string
----@param given? itlua.http.RequestOptions
----@return itlua.http.Response
-function Client:options(path, given) return send(self, "OPTIONS", path, given) end
+--- As request("DELETE", path, given).
+---@type fun(self: itlua.http.Client, path: string, given?: itlua.http.RequestOptions): itlua.http.Response
+Client.delete = binding.verb("DELETE", send)
+
+--- As request("OPTIONS", path, given).
+---@type fun(self: itlua.http.Client, path: string, given?: itlua.http.RequestOptions): itlua.http.Response
+Client.options = binding.verb("OPTIONS", send)
 
 --- Server-sent events as they come: `for event in api:events("/feed") do`.
 ---@param path string
@@ -321,13 +297,12 @@ function clients.new(given)
   local query = given.query and url.query(given.query) or nil
   local retry = options.retry(given.retry)
   return setmetatable({
-    _core = binding.client(settings, given.cookies ~= false),
+    _core = binding.client(settings, given.cookies ~= false, not query and not retry),
     _settings = settings,
     _entries = entries,
     _prefix = base,
     _query = query,
     _retry = retry,
-    _simple = not query and not retry, -- a request without options is its path and nothing else
     _timeout = settings.timeout,
     _keeps = given.cookies ~= false,
     _jar = {},
