@@ -160,7 +160,7 @@ static void set_method(http_transfer *t, const char *method, content c) {
   if (!t->custom_method) return;
   curl_easy_setopt(t->easy, CURLOPT_CUSTOMREQUEST, method);
   /* a 301 or 302 repeats any method but POST, and then with its body */
-  curl_easy_setopt(t->easy, CURLOPT_POSTREDIR, CURL_REDIR_POST_301 | CURL_REDIR_POST_302);
+  curl_easy_setopt(t->easy, CURLOPT_POSTREDIR, (long)(CURL_REDIR_POST_301 | CURL_REDIR_POST_302));
 }
 
 static bool idempotent(const char *method) {

@@ -300,6 +300,7 @@ function clients.new(given)
     _core = binding.client(settings, given.cookies ~= false, not query and not retry),
     _settings = settings,
     _entries = entries,
+    _typed = {},
     _prefix = base,
     _query = query,
     _retry = retry,

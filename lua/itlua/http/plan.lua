@@ -118,25 +118,50 @@ local function set_body(p, given)
   end
 end
 
+-- Options that are no settings and bring no headers but their type: most requests have no others.
+local LIGHT = { json = true, form = true, body = true, query = true, retry = true }
+
+local function is_light(given)
+  for name in pairs(given) do
+    if not LIGHT[name] then return false end
+  end
+  return true
+end
+
+-- The client's header lines with a type, made once for each.
+local function typed_lines(client, content_type)
+  local lines = client._typed[content_type]
+  if not lines then
+    local entry = { lower = "content-type", name = "Content-Type", value = content_type }
+    lines = headers.lines(headers.merge(client._entries, { entry }))
+    client._typed[content_type] = lines
+  end
+  return lines
+end
+
 --- The plan of a request; nil when it has nothing of its own.
 ---@param client table   an itlua.http.Client
 ---@param method string
----@param given? table    the options, already checked
+---@param given table    the options, already checked
 ---@return table? plan
 function plan.make(client, method, given)
-  if not given then return nil end
-  local p, entries = options.settings(given)
+  local p, entries
+  if is_light(given) then p, entries = {}, {} else p, entries = options.settings(given) end
   local content_type = set_body(p, given)
   if method == "HEAD" and (p.body or p.parts or p.feed) then core.usage("a HEAD request has no body") end
-  if content_type and not headers.has(entries, "content-type") then
-    entries[#entries + 1] = { lower = "content-type", name = "Content-Type", value = content_type }
+  if content_type and #entries == 0 then
+    p.headers = typed_lines(client, content_type)
+  elseif #entries > 0 then
+    if content_type and not headers.has(entries, "content-type") then
+      entries[#entries + 1] = { lower = "content-type", name = "Content-Type", value = content_type }
+    end
+    p.headers = headers.lines(headers.merge(client._entries, entries))
   end
-  if #entries > 0 then p.headers = headers.lines(headers.merge(client._entries, entries)) end
   if given.stream then
     p.timeout = 0 -- each wait has one instead
     p.max_size = p.max_size or math.huge
   end
-  return p
+  return next(p) and p or nil
 end
 
 return plan
