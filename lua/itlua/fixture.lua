@@ -11,6 +11,7 @@ local core = require "itlua.core"
 local fs = require "itlua.fs"
 local json = require "itlua.json"
 local null = require "itlua.null"
+local references = require "itlua.sql.references"
 
 local fixture = {}
 
@@ -127,47 +128,17 @@ local function collect(where)
   return loaded
 end
 
--- ---- parents before children
-
-local references = [[
-  SELECT c.conrelid::regclass::text AS child, c.confrelid::regclass::text AS parent
-  FROM pg_constraint c WHERE c.contype = 'f' AND c.conrelid <> c.confrelid]]
-
---- The tables in an order in which rows may be inserted: what is referred to comes first.
----@param db itlua.sql.Database
----@param names string[]
----@return string[]
-function fixture.in_order(db, names)
-  local wanted, parents, order, state = {}, {}, {}, {}
-  for _, name in ipairs(names) do wanted[name] = true end
-  for _, row in ipairs(db:query(references)) do
-    parents[row.child] = parents[row.child] or {}
-    table.insert(parents[row.child], row.parent)
-  end
-  local function visit(name)
-    if state[name] then return end -- done, or a cycle: those constraints have to be deferrable
-    state[name] = true
-    for _, parent in ipairs(parents[name] or {}) do visit(parent) end
-    if wanted[name] then order[#order + 1] = name end
-  end
-  table.sort(names)
-  for _, name in ipairs(names) do visit(name) end
-  return order
-end
-
-local function quoted(name)
-  return (name:gsub("[^.]+", function(part) return '"' .. part:gsub('"', '""') .. '"' end))
-end
+-- ---- rows to tables, parents before children
 
 local function insert(db, name, row, path, label)
-  local columns, places, values = {}, {}, {}
+  local columns, places, values, into = {}, {}, {}, db:identifier(name)
   for column in pairs(row) do columns[#columns + 1] = column end
   table.sort(columns)
   for i, column in ipairs(columns) do
-    values[i], places[i], columns[i] = row[column], "$" .. i, quoted(column)
+    values[i], places[i], columns[i] = row[column], "$" .. i, db:identifier(column)
   end
-  local statement = #columns == 0 and ("INSERT INTO %s DEFAULT VALUES RETURNING *"):format(quoted(name))
-    or ("INSERT INTO %s (%s) VALUES (%s) RETURNING *"):format(quoted(name), table.concat(columns, ", "),
+  local statement = #columns == 0 and ("INSERT INTO %s DEFAULT VALUES RETURNING *"):format(into)
+    or ("INSERT INTO %s (%s) VALUES (%s) RETURNING *"):format(into, table.concat(columns, ", "),
       table.concat(places, ", "))
   local ok, result = pcall(db.one, db, statement, table.unpack(values, 1, #columns))
   if ok then return result end
@@ -204,7 +175,7 @@ function fixture.load(db, where)
     end
     local names = {}
     for name in pairs(loaded.tables) do names[#names + 1] = name end
-    for _, name in ipairs(fixture.in_order(db, names)) do
+    for _, name in ipairs(references.in_order(db, names)) do
       result[name] = result[name] or {}
       for _, part in ipairs(loaded.tables[name]) do
         for _, label in ipairs(labels_of(part.rows)) do
@@ -212,24 +183,10 @@ function fixture.load(db, where)
           if type(label) == "number" then table.insert(result[name], row) else result[name][label] = row end
         end
       end
-      fixture.advance_sequences(db, name)
+      references.advance_sequences(db, name)
     end
   end)
   return result
-end
-
---- Sets the sequences behind a table's columns beyond what the columns hold.
----@param db itlua.sql.Database
----@param name string the table
-function fixture.advance_sequences(db, name)
-  local columns = db:query([[
-    SELECT a.attname AS column_name, pg_get_serial_sequence($1, a.attname) AS sequence FROM pg_attribute a
-    WHERE a.attrelid = $1::regclass AND a.attnum > 0 AND NOT a.attisdropped
-      AND pg_get_serial_sequence($1, a.attname) IS NOT NULL]], quoted(name))
-  for _, column in ipairs(columns) do
-    db:exec(("SELECT setval($1::regclass, greatest((SELECT max(%s) FROM %s), 1), (SELECT max(%s) FROM %s) IS NOT NULL)"):format(
-      quoted(column.column_name), quoted(name), quoted(column.column_name), quoted(name)), column.sequence)
-  end
 end
 
 return fixture

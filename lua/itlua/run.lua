@@ -1,8 +1,85 @@
---- The run that this state is part of, as the spec engine says: what is random draws from its seed.
+--- The run that this state is part of: its seed, the file that runs, and what modules want done around its tests.
+-- The spec engine fills it and calls; modules that isolate or audit something (a database, a cache) register here.
 
----@class itlua.run
----@field seed integer    the run's seed (`--seed`)
----@field file string     the spec file or script
-local run = { seed = 0, file = "" }
+local run = {
+  seed = 0,       ---@type integer   `--seed`, or this run's own
+  file = "",      ---@type string    the spec file or script
+  test = nil,     ---@type string?   the full name of the test that runs
+  audit = false,  ---@type boolean   `--audit`: name what a test leaves behind
+  watched = false, ---@type boolean  somebody registered for the tests of this file
+}
+
+local before, after, at_end = {}, {}, {}
+
+--- Calls `fn(name)` before each later test of this file, ahead of its before_each hooks.
+---@param fn fun(name: string)
+function run.before_test(fn)
+  before[#before + 1], run.watched = fn, true
+end
+
+--- Calls `fn(name)` after each later test of this file, behind its after_each hooks, the last registered first. It returns
+--- what the test left behind, a line each, or nothing.
+---@param fn fun(name: string): string[]?
+function run.after_test(fn)
+  after[#after + 1], run.watched = fn, true
+end
+
+--- Calls `fn()` when the file has ended, the last registered first.
+---@param fn fun()
+function run.at_end(fn)
+  at_end[#at_end + 1] = fn
+end
+
+-- ---- what the engine calls
+
+--- A file begins; what the one before registered is gone.
+---@param file string
+function run.begin(file)
+  before, after, at_end = {}, {}, {}
+  run.file, run.test, run.watched = file, nil, false
+end
+
+--- A test begins. Raises what a registered function raised.
+---@param name string
+function run.begin_test(name)
+  run.test = name
+  for _, fn in ipairs(before) do fn(name) end
+end
+
+local function backwards(list, each)
+  local errors = {}
+  for i = #list, 1, -1 do
+    local results = table.pack(pcall(list[i], run.test))
+    if not results[1] then errors[#errors + 1] = results[2] end
+    if each and results[1] then each(results[2]) end
+  end
+  return errors
+end
+
+--- A test has ended: everything registered runs, whatever fails.
+---@return string[] left       what it left behind
+---@return any[] errors
+function run.end_test()
+  local left = {}
+  local errors = backwards(after, function(lines)
+    for _, line in ipairs(lines or {}) do left[#left + 1] = line end
+  end)
+  run.test = nil
+  return left, errors
+end
+
+--- Whether something is to be done at the file's end.
+---@return boolean
+function run.ends()
+  return at_end[1] ~= nil
+end
+
+--- The file has ended.
+---@return any[] errors
+function run.finish()
+  local list = at_end
+  at_end = {}
+  return backwards(list)
+end
 
 return run

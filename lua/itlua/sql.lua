@@ -37,6 +37,11 @@ Connection.pipeline, Connection.cursor, Connection.listen = pipeline.run, cursor
 Connection.copy_in, Connection.copy_out = copy.copy_in, copy.copy_out
 Connection.orphans = orphans.find
 
+--- Isolates the tests of a file from each other; see itlua.sql.isolation.
+function Connection:isolate(options)
+  return require("itlua.sql.isolation").isolate(self, options)
+end
+
 -- ---- which database
 
 local postgres = {

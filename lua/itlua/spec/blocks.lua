@@ -2,6 +2,7 @@
 
 local core = require "itlua.core"
 local leftover = require "itlua.spec.leftover"
+local surroundings = require "itlua.spec.surroundings"
 local shuffle = require "itlua.spec.shuffle"
 
 local NONE = {}
@@ -128,6 +129,7 @@ local function new(suite)
     local mark, since = core.mark(), recorder.since
     recorder.since = mark
     blocks.run(what, element)
+    if what == "file" then surroundings.finish(suite) end
     local left, failed = leftover.sweep(mark, limits.cleanup)
     local block = recorder.blocks[element]
     for _, task in ipairs(failed) do

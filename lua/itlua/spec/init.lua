@@ -12,6 +12,7 @@ local leftover = require "itlua.spec.leftover"
 local lines = require "itlua.spec.lines"
 local loader = require "itlua.spec.loader"
 local recorder_of = require "itlua.spec.recorder"
+local current_run = require "itlua.run"
 local shuffle = require "itlua.spec.shuffle"
 local suite_of = require "itlua.spec.suite"
 local words = require "itlua.spec.words"
@@ -154,6 +155,8 @@ end
 function Session:run(path)
   local recorder, suite = self.recorder, self.suite
   recorder:open_file(path)
+  current_run.begin(path)
+  current_run.seed, current_run.audit = suite.randomseed, self.options.audit or false
   local left, skipped
   if self.broken then
     skipped = self.broken

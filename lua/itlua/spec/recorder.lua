@@ -168,7 +168,7 @@ function Recorder:add_to_test(left, failed)
     end
     self.emit(problem)
   end
-  if ending then ending.left = left end
+  if ending and left then ending.left = ending.left and ending.left .. "\n" .. left or left end
 end
 
 function Recorder:listed(element, parent)

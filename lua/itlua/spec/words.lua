@@ -5,6 +5,7 @@ local core = require "itlua.core"
 local env = require "itlua.spec.environment"
 local evidence = require "itlua.evidence"
 local leftover = require "itlua.spec.leftover"
+local surroundings = require "itlua.spec.surroundings"
 
 local mark = core.mark
 
@@ -71,12 +72,15 @@ local function executors(suite)
     if not blocks.lazy_setup(parent) then return end
     local since, before = mark(), recorder.since
     recorder.since = since
+    local around = surroundings.before(suite, test)
     if evidence.any then evidence.forget() end
     local hooked = blocks.hooked(parent)
     local fine, deepest = true, parent
     if hooked then fine, deepest = blocks.before_each(parent) end
+    if around == "broken" then fine = false end
     if fine then end_test(test, parent, begin_test(test, parent) and run_test(test) or "error") end
     if hooked then blocks.after_each(deepest) end
+    if around then surroundings.after(suite, recorder) end
     -- The test's end has been told by now, but its event still waits for what is found here.
     if mark() ~= since then
       local left, failed = leftover.sweep(since, limits.cleanup)
@@ -84,6 +88,7 @@ local function executors(suite)
     end
     recorder:release()
     recorder.since = before
+    core.breathe()
   end
 
   function run.pending(test)

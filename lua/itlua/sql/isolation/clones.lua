@@ -1,0 +1,155 @@
+--- Databases that are cloned from a template: the template is made once for each state of migrations and seeds, clones are
+-- made ahead while tests run, and taking one is a rename. Safe for any number of workers and runs on one server.
+
+local core = require "itlua.core"
+local encode = require "itlua.encode"
+local fixture = require "itlua.fixture"
+local fs = require "itlua.fs"
+local migrate = require "itlua.migrate"
+
+local clones = {}
+
+---@class itlua.sql.Clones
+---@field private admin itlua.sql.Connection   to the server's maintenance database
+---@field private template string
+local Clones = {}
+Clones.__index = Clones
+
+local count = 0
+
+local function unique(prefix)
+  count = count + 1
+  return ("%s_%s%d"):format(prefix, encode.hex(encode.random(5)), count)
+end
+
+local function connect_to(db, name)
+  local where = {}
+  for key, value in pairs(db.address) do where[key] = value end
+  for key, value in pairs(db.options) do where[key] = value end
+  where.url, where.database, where.dbname = nil, nil, name
+  return require("itlua.sql").connect(where)
+end
+
+-- The same text for the same seeds: files by their contents.
+local function describe_seeds(seeds)
+  if type(seeds) ~= "string" then return seeds and require("itlua.json").encode(seeds) or "" end
+  if fs.exists(seeds) ~= "folder" then return fs.read(seeds) end
+  local parts = {}
+  for _, entry in ipairs(fs.list(seeds)) do
+    local name = type(entry) == "table" and entry.name or entry
+    parts[#parts + 1] = name .. "\0" .. fs.read(fs.join(seeds, name))
+  end
+  return table.concat(parts, "\0")
+end
+
+local function exists(admin, name)
+  return admin:value("SELECT EXISTS (SELECT 1 FROM pg_database WHERE datname = $1)", name)
+end
+
+-- Made under a name of its own and renamed when it is whole: a template that is there is complete.
+local function build(self, db, options)
+  local making = unique "itlua_making"
+  self.admin:exec(("CREATE DATABASE %s TEMPLATE %s"):format(making, options.base or "template1"))
+  local own = connect_to(db, making)
+  local ok, err = pcall(function()
+    if options.migrations then migrate.open(own, options.migrations):up() end
+    if options.seeds then fixture.load(own, options.seeds) end
+  end)
+  own:close()
+  if not ok then
+    pcall(self.admin.exec, self.admin, ("DROP DATABASE IF EXISTS %s WITH (FORCE)"):format(making))
+    error(err, 0)
+  end
+  self.admin:exec(("ALTER DATABASE %s RENAME TO %s"):format(making, self.template))
+end
+
+local function ensure_template(self, db, options)
+  if exists(self.admin, self.template) then return end
+  self.admin:exec("SELECT pg_advisory_lock(hashtext($1))", self.template)
+  local ok, err = pcall(function()
+    if not exists(self.admin, self.template) then build(self, db, options) end
+  end)
+  pcall(self.admin.exec, self.admin, "SELECT pg_advisory_unlock(hashtext($1))", self.template)
+  if not ok then error(err, 0) end
+end
+
+--- Where clones come from: the server that `db` is connected to, with these migrations and seeds.
+---@param db itlua.sql.Connection
+---@param options { migrations?: string|table, seeds?: string|table, warm?: integer }
+---@return itlua.sql.Clones
+function clones.source(db, options)
+  local state = describe_seeds(options.seeds)
+  if options.migrations then state = migrate.open(db, options.migrations):fingerprint() .. "\0" .. state end
+  local hash = encode.hex(encode.sha256(state)):sub(1, 16)
+  local self = setmetatable({
+    origin = db, admin = connect_to(db, "postgres"), template = "itlua_template_" .. hash, ready = "itlua_ready_" .. hash,
+    warm = options.warm or 2,
+  }, Clones)
+  ensure_template(self, db, options)
+  return self
+end
+
+local function make(self, name)
+  self.admin:exec(("CREATE DATABASE %s TEMPLATE %s"):format(name, self.template))
+end
+
+local function waiting(self)
+  return self.admin:query("SELECT datname AS name FROM pg_database WHERE starts_with(datname, $1) ORDER BY random()",
+    self.ready .. "_")
+end
+
+-- Beside the tests, on a connection of its own: CREATE DATABASE takes as long as it takes.
+local function refill(self)
+  if self.warm <= 0 or self.refilling then return end
+  self.refilling = true
+  core.daemon(function()
+    local admin <close> = connect_to(self.origin, "postgres")
+    local maker = setmetatable({ admin = admin }, { __index = self })
+    pcall(function()
+      while #waiting(maker) < self.warm do make(maker, unique(self.ready)) end
+    end)
+    self.refilling = false
+  end)
+end
+
+-- Whoever renames it first has it.
+local function claim(self, name)
+  for _, row in ipairs(waiting(self)) do
+    if pcall(self.admin.exec, self.admin, ("ALTER DATABASE %s RENAME TO %s"):format(row.name, name)) then return true end
+  end
+  return false
+end
+
+--- A database of one's own.
+---@return itlua.sql.Connection
+function Clones:take()
+  local name = unique "itlua_db"
+  if not claim(self, name) then make(self, name) end
+  local own = connect_to(self.origin, name)
+  own.database_name = name
+  refill(self)
+  return own
+end
+
+local function drop(self, name)
+  self.admin:exec(("DROP DATABASE IF EXISTS %s WITH (FORCE)"):format(name))
+end
+
+--- The database is gone, its handle closed.
+---@param own itlua.sql.Connection
+function Clones:give_back(own)
+  own:close()
+  drop(self, own.database_name)
+end
+
+--- Another database under the same handle.
+---@param own itlua.sql.Connection
+function Clones:renew(own)
+  local fresh = self:take()
+  own:close()
+  drop(self, own.database_name)
+  for key in pairs(own) do own[key] = nil end
+  for key, value in pairs(fresh) do own[key] = value end
+end
+
+return clones

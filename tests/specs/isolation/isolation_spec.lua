@@ -1,0 +1,142 @@
+local core = require "itlua.core"
+local fs = require "itlua.fs"
+local postgres = require "tests.specs.sql.support.postgres"
+local process = require "itlua.process"
+local sql = require "itlua.sql"
+
+local MIGRATIONS = "tests/fixtures/migrations/shop"
+
+-- Runs spec files of their own against the server, as a user would; returns the result and what was printed.
+local function run_specs(server, files, options)
+  local folder <close> = fs.tempdir()
+  for name, text in pairs(files) do fs.write(fs.join(folder.path, name), (text:gsub("$URL", server:url "shop"))) end
+  local command = { process.self(), folder.path, "-o", "plainTerminal" }
+  for _, word in ipairs(options or {}) do command[#command + 1] = word end
+  return process.run { command = command, merge = true, timeout = 120 }
+end
+
+describe("isolation", function()
+  local server, db
+
+  setup(function()
+    server = postgres.start { settings = { max_connections = 80 } }
+    local admin <close> = sql.connect(server:url())
+    admin:exec "CREATE DATABASE shop"
+    db = sql.connect(server:url "shop")
+    require("itlua.migrate").open(db, MIGRATIONS):up()
+  end)
+  teardown(function()
+    db:close()
+    server:stop()
+  end)
+
+  local counting = [[
+    local sql = require "itlua.sql"
+    local db = sql.connect "$URL"
+    %s
+    describe("customers", function()
+      for i = 1, 3 do
+        it("starts from the same " .. i, function()
+          assert.equal(0, db:value "SELECT count(*) FROM customers")
+          local id = db:value("INSERT INTO customers (name) VALUES ($1) RETURNING id", "c" .. i)
+          db:transaction(function() db:exec("INSERT INTO orders (customer_id, total) VALUES ($1, 1)", id) end)
+          pcall(db.transaction, db, function() db:exec "INSERT INTO customers (name) VALUES (NULL)" end)
+          assert.equal(1, db:value "SELECT count(*) FROM orders")
+        end)
+      end
+    end)]]
+
+  it("by transaction rolls every test back, its own transactions too", function()
+    local result = run_specs(server, { ["a_spec.lua"] = counting:format 'db:isolate { by = "transaction" }' })
+    assert.equal(0, result.code, result.stdout)
+    assert.matches("3 successes", result.stdout)
+    assert.table(db, "customers").is_empty()
+  end)
+
+  it("by truncate empties what was filled; numbers start anew, seeds come back", function()
+    db:exec "TRUNCATE customers, orders RESTART IDENTITY; INSERT INTO customers (id, name) VALUES (100, 'seed')"
+    local result = run_specs(server, { ["a_spec.lua"] = [[
+      local sql = require "itlua.sql"
+      local db = sql.connect "$URL"
+      local service = sql.connect "$URL"
+      db:isolate { by = "truncate" }
+      for i = 1, 3 do
+        it("starts from the same " .. i, function()
+          assert.same({ { id = 100, name = "seed" } }, { table.unpack(db:query "SELECT id, name FROM customers") })
+          assert.equal(1, service:value "INSERT INTO orders (customer_id, total) VALUES (100, 1) RETURNING id")
+          service:exec "UPDATE customers SET name = 'changed'"
+        end)
+      end]] })
+    assert.equal(0, result.code, result.stdout)
+    assert.table(db, "orders").is_empty()
+    assert.row(db, "SELECT name FROM customers").equals { name = "seed" }
+    db:exec "TRUNCATE customers, orders; DROP SCHEMA itlua_seeds CASCADE"
+  end)
+
+  it("by database gives each file one of its own, migrated and seeded, and drops it", function()
+    local text = [[
+      local sql = require "itlua.sql"
+      local admin = sql.connect "$URL"
+      local db = admin:isolate { by = "database", migrations = "]] .. fs.realpath(MIGRATIONS) .. [[",
+        seeds = { customers = { { id = 7, name = "seed" } } } }
+      it("is this file's", function()
+        assert.not_equal(admin:value "SELECT current_database()", db:value "SELECT current_database()")
+        assert.equal("seed", db:value "SELECT name FROM customers WHERE id = 7")
+        assert.equal(8, db:value "INSERT INTO customers (name) VALUES ('next') RETURNING id")
+        assert.equal(2, db:value "SELECT count(*) FROM customers")
+      end)]]
+    local result = run_specs(server, { ["a_spec.lua"] = text, ["b_spec.lua"] = text })
+    assert.equal(0, result.code, result.stdout)
+    assert.table(db, "customers").is_empty()
+    assert.equal(0, db:value "SELECT count(*) FROM pg_database WHERE datname LIKE 'itlua_db%'")
+  end)
+
+  it("by database for each test starts anew every time", function()
+    local result = run_specs(server, { ["a_spec.lua"] = counting:format(
+      'db = db:isolate { by = "database", each = "test", migrations = "' .. fs.realpath(MIGRATIONS) .. '" }') })
+    assert.equal(0, result.code, result.stdout)
+    assert.matches("3 successes", result.stdout)
+  end)
+
+  it("audits: who left what behind, by name", function()
+    local result = run_specs(server, { ["a_spec.lua"] = [[
+      local sql = require "itlua.sql"
+      local db = sql.connect "$URL"
+      local other = sql.connect "$URL"
+      db:isolate { by = "truncate", audit = true }
+      it("is tidy", function() end)
+      it("leaves a customer", function() db:exec "INSERT INTO customers (name) VALUES ('left')" end)
+      it("leaves a transaction", function() other:exec "BEGIN"; other:value "SELECT 1" end)
+      ]] }, { "-o", "terminal" })
+    assert.matches("1 row in customers   by \"leaves a customer\"", result.stdout, 1, true)
+    assert.matches("a transaction that is open: SELECT 1   by \"leaves a transaction\"", result.stdout, 1, true)
+    assert.not_matches("by \"is tidy\"", result.stdout, 1, true)
+  end)
+
+  it("keeps 200 files apart that run 8 at a time, shuffled", function()
+    local files = {}
+    local text = [[
+      local sql = require "itlua.sql"
+      local admin = sql.connect "$URL"
+      local db = admin:isolate { by = "database", migrations = "]] .. fs.realpath(MIGRATIONS) .. [[" }
+      admin:close()
+      for i = 1, 2 do
+        it("sees only its own " .. i, function()
+          db:exec("INSERT INTO customers (name) VALUES ($1)", "%d-" .. i)
+          for _, row in ipairs(db:query "SELECT name FROM customers") do assert.matches("^%d%%-", row.name) end
+        end)
+      end]]
+    for i = 1, 200 do files[("f%03d_spec.lua"):format(i)] = text:format(i, i) end
+    local from = core.now()
+    local result = run_specs(server, files, { "-j", "2", "--concurrency", "4", "--shuffle" })
+    assert.equal(0, result.code, result.stdout)
+    assert.matches("400 successes", result.stdout)
+    assert.is_true(core.now() - from < 110)
+    assert.equal(0, db:value "SELECT count(*) FROM pg_database WHERE datname LIKE 'itlua_db%'")
+  end, { timeout = 120 })
+
+  it("says how it is to be called", function()
+    assert.matches('isolate needs { by = "database" | "transaction" | "truncate" }',
+      select(2, pcall(db.isolate, db, { by = "magic" })), 1, true)
+  end)
+end)
