@@ -27,6 +27,7 @@ typedef enum MHD_Result server_result;
 
 typedef struct server server;
 typedef struct request request;
+typedef struct client client;
 typedef struct next_op next_op;
 typedef struct write_op write_op;
 typedef struct drain_op drain_op;
@@ -42,18 +43,25 @@ typedef struct stream {
   bool ended, failed; /* no more will come; what was said of its length is not true */
 } stream;
 
+/* A connection, as long as libmicrohttpd has it. */
+struct client {
+  int fd;
+  request *request; /* its present one, NULL between two */
+  client *next, **link;
+};
+
 struct request {
+  client *client;                    /* NULL once libmicrohttpd is done with it */
   struct MHD_Connection *connection; /* NULL once libmicrohttpd is done with it */
   server *srv;
   request *next_queued;
   request *next, **link; /* the server's requests that libmicrohttpd knows; or its spare ones */
   int refs;
   enum request_state state;
-  bool suspended; /* its connection */
-  bool gone;      /* the client left before the answer was complete */
-  bool told;      /* the worker was told so */
-  bool refused;   /* answered without Lua */
-  bool deaf;      /* data waits in the socket: only the server's timer can see the client leave */
+  bool suspended;     /* its connection */
+  bool gone;          /* the client left before the answer was complete */
+  bool told;          /* the worker was told so */
+  bool refused;       /* answered without Lua */
   lua_Integer worker; /* who has it */
   it_watch *watch;    /* on the socket while the connection is suspended, to see the client leave */
   struct MHD_Response *response;
@@ -82,14 +90,16 @@ struct server {
   struct MHD_Daemon *daemon;
   it_watch *watch;  /* on the daemon's epoll descriptor */
   it_timer *timer;  /* when the daemon wants to run without an event */
-  it_timer *patrol; /* looks for clients that left behind unread data */
+  it_timer *patrol; /* looks for clients that left unseen */
   int port;
   char *unix_path, *certificate, *key, *log;
   size_t max_body;
   request *queue, **queue_tail; /* complete requests, oldest first */
   request *gone;                /* of TAKEN ones: whose worker has to be told, by next_queued */
   request *live;                /* known to libmicrohttpd */
-  request *spare;               /* memory for the next ones */
+  client *clients;
+  int client_count, patrol_ms;
+  request *spare; /* memory for the next ones */
   int spare_count;
   request_ring journal;
   next_op *idle;          /* workers that wait for a request */
@@ -180,7 +190,10 @@ extern const luaL_Reg stream_functions[];
 extern const luaL_Reg signal_functions[];
 void signal_end(server *srv); /* the server was closed */
 
-/* server_client.c: seeing the client leave while its connection is suspended */
+/* server_client.c: seeing clients leave where libmicrohttpd does not */
+void client_connected(server *srv, struct MHD_Connection *connection, void **slot);
+void client_closed(server *srv, void **slot);
+client *client_of(struct MHD_Connection *connection);
 void client_watch(request *req);
 void client_unwatch(request *req);
 void client_patrol(void *data);

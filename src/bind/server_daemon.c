@@ -15,7 +15,7 @@
 #include "server.h"
 
 /* A body that is too large is read to its end, so that the client sees the answer, unless it is this much too large. */
-enum { BODY_PATIENCE = 64 * 1024 * 1024, CLOSING_TURNS = 8, PATROL_MS = 250 };
+enum { BODY_PATIENCE = 64 * 1024 * 1024, CLOSING_TURNS = 8 };
 
 /* ---- a request arrives ------------------------------------------------------------------------------------------- */
 
@@ -107,6 +107,12 @@ static void on_completed(void *data, struct MHD_Connection *connection, void **s
   request_over(req);
 }
 
+static void on_connection(void *data, struct MHD_Connection *connection, void **slot,
+                          enum MHD_ConnectionNotificationCode code) {
+  if (code == MHD_CONNECTION_NOTIFY_STARTED) client_connected(data, connection, slot);
+  else client_closed(data, slot);
+}
+
 /* The library's messages are about single requests (malformed, aborted), which is the client's business. Only what it
  * says while it starts is kept. */
 static void IT_PRINTF(2, 0) on_log(void *data, const char *fmt, va_list args) {
@@ -124,8 +130,7 @@ static void IT_PRINTF(2, 0) on_log(void *data, const char *fmt, va_list args) {
 void server_turn(server *srv) {
   if (!srv->daemon) return;
   MHD_run(srv->daemon);
-  /* Unanswered requests keep the daemon wanting to run; it may, once the worker that is about to run has answered. */
-  if (srv->queue && srv->waking) return;
+  /* While requests are unanswered this is 0 ms; the worker that runs before then stops the timer again. */
   MHD_UNSIGNED_LONG_LONG ms;
   it_timer_set(srv->timer, MHD_get_timeout(srv->daemon, &ms) == MHD_YES ? (int64_t)ms : -1);
 }
@@ -156,11 +161,11 @@ bool server_start(server *srv, int listener, unsigned memory, unsigned idle_seco
   options(srv, items, memory, connections);
   unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
   if (srv->certificate) flags |= MHD_USE_TLS;
-  srv->daemon = MHD_start_daemon(flags, 0, NULL, NULL, on_request, srv, MHD_OPTION_EXTERNAL_LOGGER,
-                                 on_log, srv, MHD_OPTION_NOTIFY_COMPLETED, on_completed, srv,
-                                 MHD_OPTION_URI_LOG_CALLBACK, on_target, srv,
-                                 MHD_OPTION_LISTEN_SOCKET, listener, MHD_OPTION_CONNECTION_TIMEOUT,
-                                 idle_seconds, MHD_OPTION_ARRAY, items, MHD_OPTION_END);
+  srv->daemon = MHD_start_daemon(
+      flags, 0, NULL, NULL, on_request, srv, MHD_OPTION_EXTERNAL_LOGGER, on_log, srv,
+      MHD_OPTION_NOTIFY_COMPLETED, on_completed, srv, MHD_OPTION_NOTIFY_CONNECTION, on_connection,
+      srv, MHD_OPTION_URI_LOG_CALLBACK, on_target, srv, MHD_OPTION_LISTEN_SOCKET, listener,
+      MHD_OPTION_CONNECTION_TIMEOUT, idle_seconds, MHD_OPTION_ARRAY, items, MHD_OPTION_END);
   if (!srv->daemon) return false;
   const union MHD_DaemonInfo *info = MHD_get_daemon_info(srv->daemon, MHD_DAEMON_INFO_EPOLL_FD);
   srv->watch = it_watch_new(srv->res.st, info->epoll_fd, on_event, srv);

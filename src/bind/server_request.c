@@ -34,6 +34,8 @@ request *request_new(server *srv, struct MHD_Connection *connection, const char 
   size_t size = strlen(target);
   request *req = take_memory(srv);
   req->connection = connection;
+  req->client = client_of(connection);
+  if (req->client) req->client->request = req;
   req->srv = srv;
   req->refs = 1;
   reserve(req, size + 1);
@@ -131,6 +133,8 @@ void request_over(request *req) {
   req->response = NULL;
   req->state = OVER;
   req->connection = NULL;
+  if (req->client) req->client->request = NULL;
+  req->client = NULL;
   if ((*req->link = req->next)) req->next->link = req->link;
   srv->active--;
   queue_drained(srv);
