@@ -157,7 +157,7 @@ int it_luaopen_cli(lua_State *L) {
   luaL_newlib(L, functions);
   lua_pushstring(L, it_version);
   lua_setfield(L, -2, "version");
-  lua_pushstring(L, LUA_RELEASE + 4); /* "Lua 5.4.6" */
+  lua_pushstring(L, &LUA_RELEASE[4]); /* "Lua 5.4.6" */
   lua_setfield(L, -2, "lua");
   lua_pushstring(L, uv_version_string());
   lua_setfield(L, -2, "libuv");

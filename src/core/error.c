@@ -25,6 +25,7 @@ const char *it_where(lua_State *L) {
   return lua_pushliteral(L, "?");
 }
 
+IT_PRINTF(4, 0)
 static void push_fields(lua_State *L, const char *kind, const char *code, const char *fmt,
                         va_list args) {
   va_list again;

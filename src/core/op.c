@@ -79,6 +79,7 @@ void it_op_done(it_op *op) {
   }
 }
 
+IT_PRINTF(2, 0)
 static void replace(char **field, const char *fmt, va_list args) {
   char text[256]; /* nearly always enough: formatting is the dear part of a short operation */
   va_list again;
