@@ -134,20 +134,58 @@ unit: unit-build ## the core's unit tests (cmocka)
 	@tests/ci/unit $(UNIT)
 unit-build: $(UNIT)
 
-cli: all $(BUILD)/fixtures/crash.so ## transcripts of the command line
-	@BUILD=$(BUILD) tests/cli/run
+# C modules that specs of the tests load: what crashes, hangs and leaks.
+FIXTURES := $(patsubst tests/fixtures/%.c,$(BUILD)/fixtures/%.so,$(wildcard tests/fixtures/*.c))
 $(BUILD)/fixtures/%.so: tests/fixtures/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -fvisibility=default -shared -o $@ $<
+	$(call show,CC  )$(CC) $(ALL_CFLAGS) -fvisibility=default -shared -MMD -MP -o $@ $< $(ALL_LDFLAGS)
 
-.PHONY: compare
-compare: all ## the same specs under busted and under itlua
+specs: $(BUILD)/$(NAME) $(FIXTURES) ## the specs in specs/ and tests/specs/, by itlua itself
+	@ITLUA=$(BUILD)/$(NAME) tests/ci/specs specs tests/specs
+cli: $(BUILD)/$(NAME) $(FIXTURES) ## transcripts of the command line: commands, what they print, exit codes
+	@BUILD=$(BUILD) tests/cli/run
+compare: $(BUILD)/$(NAME) $(FIXTURES) ## spec files under busted and under itlua: the same outcomes
 	@$(BUILD)/$(NAME) exec tests/compare/compare.lua
 
+# The same tests in builds and under tools that see what they do not; each build has a folder of its own.
+ASAN := BUILD=build-asan OPTIMIZE='-O1 -g -fno-omit-frame-pointer' \
+        SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=undefined'
+asan: ## unit, specs and cli with AddressSanitizer, LeakSanitizer and UBSan
+	@$(MAKE) $(JOBS) --no-print-directory $(ASAN) asan-build
+	@$(MAKE) --no-print-directory --keep-going $(ASAN) unit specs cli
+asan-build: all unit-build $(FIXTURES)
+
+VALGRIND := valgrind --quiet --error-exitcode=9 --leak-check=full --show-leak-kinds=definite,possible \
+            --errors-for-leak-kinds=definite --suppressions=tests/ci/valgrind.supp --num-callers=30
+valgrind: $(BUILD)/$(NAME) unit-build ## unit, and the bindings' specs in one process, under valgrind
+	@UNDER='$(VALGRIND)' tests/ci/unit $(UNIT); code=$$?; \
+	ITLUA='$(VALGRIND) $(BUILD)/$(NAME) --in-process --timeout=300' tests/ci/specs $(VALGRIND_SPECS) && exit $$code
+VALGRIND_SPECS := tests/specs/json tests/specs/encode tests/specs/jwt tests/specs/fs tests/specs/time
+
+gc-stress: $(BUILD)/$(NAME) unit-build $(FIXTURES) ## unit and specs with a full collection at every operation
+	@ITLUA_GC=stress tests/ci/unit $(UNIT); code=$$?; \
+	ITLUA_GC=stress ITLUA=$(BUILD)/$(NAME) tests/ci/specs specs tests/specs && exit $$code
+
+# Fuzz targets: clang's libFuzzer, a build of their own, FUZZ_SECONDS each.
+FUZZ_SECONDS ?= 30
+FUZZ     := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(filter-out tests/fuzz/replay.c,$(wildcard tests/fuzz/*.c)))
+FUZZ_OBJ := $(call obj,$(CORE_SRC) src/app/frame.c $(wildcard src/bind/json*.c))
+fuzz: ## JSON and the event frames under libFuzzer, FUZZ_SECONDS=30 each
+	@$(MAKE) $(JOBS) --no-print-directory BUILD=build-fuzz CC=clang fuzz-build \
+	  OPTIMIZE='-O1 -g' SANITIZE='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined'
+	@tests/ci/fuzz $(FUZZ_SECONDS) $(FUZZ:$(BUILD)/%=build-fuzz/%)
+fuzz-build: $(FUZZ)
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(FUZZ_OBJ) $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call show,CC  )$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer -Isrc/core -MMD -MP -o $@ $< $(FUZZ_OBJ) \
+	  $(ALL_LDFLAGS) $(shell pkg-config --libs $(MAIN_LIBS)) -lpthread -lm
+
 # What `make test` runs, the slow ones first.
-PARTS := lint cli unit compare layers format-check
+PARTS := asan lint valgrind gc-stress specs cli fuzz compare unit layers format-check
 parts:
 	@echo $(PARTS)
+test-build: all unit-build $(FIXTURES)
+.PHONY: compare asan asan-build valgrind gc-stress fuzz fuzz-build test-build
 
 .PHONY: lint layers format format-check
 layers: ## who may include and require whom; sizes of files and functions

@@ -41,6 +41,8 @@ it_state *it_state_new(it_sched *s, const char *name) {
   it_library_open(L);
   it_modules_open(L);
   lua_gc(L, LUA_GCRESTART);
+  if (st->gc_stress)
+    lua_gc(L, LUA_GCINC, 1, 1000, 6); /* always in the middle of a cycle, in small steps */
   return st;
 }
 
