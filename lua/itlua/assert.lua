@@ -12,6 +12,7 @@
 local blame = require "itlua.assert.blame"
 local diff = require "itlua.diff"
 local migrations = require "itlua.assert.migrations"
+local redis = require "itlua.assert.redis"
 local response = require "itlua.assert.response"
 local show = require "itlua.show"
 local sql = require "itlua.assert.sql"
@@ -190,6 +191,7 @@ function assertions.install(luassert, note)
   response.install(luassert, matcher, namespaces)
   sql.install(luassert, matcher, namespaces)
   migrations.install(luassert)
+  redis.install(luassert)
   luassert:register("assertion", "subset", subset(matcher), TEXT, TEXT)
   luassert:register("assertion", "eventually", eventually, TEXT, TEXT)
   luassert:register("assertion", "raises", raises(matcher), TEXT, TEXT)

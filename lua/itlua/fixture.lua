@@ -6,14 +6,17 @@
 -- A file is SQL (run as it is), CSV (its first line names the columns, its name the table; \N is NULL), JSON or YAML: rows by
 -- table, as a list or by names of their own, or a list of rows for the table that the file is named after.
 -- Errors have kind "fixture", with the file and, where it is known, the row.
+--
+-- fixture.define and fixture.use are for whatever else tests share: see fixture/named.lua.
 
 local core = require "itlua.core"
 local fs = require "itlua.fs"
 local json = require "itlua.json"
+local named = require "itlua.fixture.named"
 local null = require "itlua.null"
 local references = require "itlua.sql.references"
 
-local fixture = {}
+local fixture = { define = named.define, use = named.use }
 
 local function wrong(path, what, fields)
   core.raise("fixture", "FORMAT", ("%s: %s"):format(path, what), fields)

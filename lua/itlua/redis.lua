@@ -288,6 +288,18 @@ function Client:keys_matching(pattern)
   return keys
 end
 
+--- The key's name under the prefix of isolate { by = "prefix" }.
+---@param name string
+---@return string
+function Client:key(name)
+  return (rawget(self, "prefix") or "") .. name
+end
+
+--- Isolates the tests of this file; see itlua.redis.isolation.
+function Client:isolate(options)
+  return require("itlua.redis.isolation").isolate(self, options)
+end
+
 function Client:close()
   self.connection:close()
 end

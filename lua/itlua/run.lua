@@ -4,7 +4,8 @@
 local run = {
   seed = 0,       ---@type integer   `--seed`, or this run's own
   file = "",      ---@type string    the spec file or script
-  test = nil,     ---@type string?   the full name of the test that runs
+  in_test = false, ---@type boolean  a test runs, its before_each and after_each hooks included
+  test = nil,     ---@type string?   its full name, where somebody registered
   audit = false,  ---@type boolean   `--audit`: name what a test leaves behind
   watched = false, ---@type boolean  somebody registered for the tests of this file
 }
@@ -36,7 +37,7 @@ end
 ---@param file string
 function run.begin(file)
   before, after, at_end = {}, {}, {}
-  run.file, run.test, run.watched = file, nil, false
+  run.file, run.test, run.in_test, run.watched = file, nil, false, false
 end
 
 --- A test begins. Raises what a registered function raised.

@@ -1,7 +1,5 @@
 --- assert.migrations(db, "db/migrations").reversible(): each way down leads back to the schema before it.
 
-local migrate = require "itlua.migrate"
-
 local migrations = {}
 
 local TEXT, MOST = "assertion.itlua.text", 20
@@ -23,7 +21,7 @@ end
 ---@param luassert table
 function migrations.install(luassert)
   luassert:register("assertion", "migrations", function(_, args)
-    local opened = migrate.open(args[1], args[2])
+    local opened = require("itlua.migrate").open(args[1], args[2])
     local function reversible()
       local found = opened:find_irreversible()
       if found then luassert(false, complaint(found), luassert:level(2)) end

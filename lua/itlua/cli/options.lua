@@ -55,6 +55,7 @@ add(run, "timeout", "SECONDS", "number", "what a test may take; 0: for ever (def
 add(run, "file-timeout", "SECONDS", "number", "what a file's body, a block's or a hook may take (default: 60)")
 add(run, "x fail-fast", nil, "flag", "stop after the first failure or error")
 add(run, "max-failures", "N", "count", "stop after N failures and errors")
+add(run, "audit", nil, "flag", "name the tests that leave rows, keys or open transactions behind")
 add(run, "k keep-going", nil, "flag", "go on after a failure or error", { negatable = true, default = true })
 add(run, "repeat", "N", "count", "run everything N times", { default = 1 })
 add(run, "seed", "N", "integer", "seed of the random order and of math.random (default: another one each run)")

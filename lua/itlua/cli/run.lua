@@ -79,6 +79,7 @@ local function worker_settings(settings, files, args, isolated, streams)
   if settings["fail-fast"] then for_worker["keep-going"] = false end
   for_worker.file_timeout = settings["file-timeout"]
   for_worker.max_failures = settings["max-failures"]
+  for_worker.audit = settings.audit
   for_worker.arg = { table.unpack(args) }
   for_worker.isolated, for_worker.live = isolated, streams and not settings.project
   for_worker.output_limit = for_worker.live and 0 or TEST_OUTPUT

@@ -17,6 +17,7 @@ end
 --- Before a test's before_each hooks.
 ---@return boolean|"broken" done     "broken": an error was made known, the test must not run
 function surroundings.before(suite, test)
+  run.in_test = true
   if not run.watched then return false end
   local name = full_name(suite, test)
   local status = suite.attempt("before_each", function() run.begin_test(name) end, suite.tree.parents[test],
@@ -26,6 +27,8 @@ end
 
 --- After its after_each hooks: what it left is added to it, what failed is an error.
 function surroundings.after(suite, recorder)
+  run.in_test = false
+  if not run.watched then return end
   local scope = core.enter(suite.limits.cleanup, true)
   local left, errors = run.end_test()
   core.leave(scope)

@@ -80,7 +80,7 @@ local function executors(suite)
     if around == "broken" then fine = false end
     if fine then end_test(test, parent, begin_test(test, parent) and run_test(test) or "error") end
     if hooked then blocks.after_each(deepest) end
-    if around then surroundings.after(suite, recorder) end
+    surroundings.after(suite, recorder)
     -- The test's end has been told by now, but its event still waits for what is found here.
     if mark() ~= since then
       local left, failed = leftover.sweep(since, limits.cleanup)

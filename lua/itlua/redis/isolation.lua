@@ -1,0 +1,85 @@
+--- Isolation on a shared Redis: a database number of the file's own, or keys under a prefix of its own; empty for every test.
+
+local core = require "itlua.core"
+local encode = require "itlua.encode"
+local run = require "itlua.run"
+
+local isolation = {}
+
+local CLAIM, SECONDS = "itlua:database:", 600
+
+local function databases(client)
+  local ok, reply = pcall(client.config_get, client, "databases")
+  return ok and tonumber(reply.databases) or 16
+end
+
+-- A number nobody else has: a key in database 0 says whose it is. A run that died lets go after ten minutes.
+local function claim(client)
+  local token, count = encode.hex(encode.random(8)), databases(client)
+  for number = 1, count - 1 do
+    if client:set(CLAIM .. number, token, "NX", "EX", SECONDS) then return number, token end
+  end
+  core.raise("redis", "NO_DATABASE", ("all %d databases of %s are in use by other files; isolate by \"prefix\" instead"):format(
+    count - 1, client.address))
+end
+
+local function audit(client, names)
+  local lines = {}
+  for i, name in ipairs(names) do
+    if i > 10 then
+      lines[#lines + 1] = ("and %d more keys"):format(#names - 10)
+      break
+    end
+    lines[#lines + 1] = ("key %s (%s)"):format(name, client:type(name))
+  end
+  return lines
+end
+
+local function by_database(client, options)
+  client:select(0)
+  local number, token = claim(client)
+  client:select(number)
+  client:flushdb()
+  run.before_test(function() client:flushdb() end)
+  run.after_test(function()
+    return options.audit and audit(client, client:keys_matching "*") or nil
+  end)
+  run.at_end(function()
+    client:flushdb()
+    client:select(0)
+    if client:get(CLAIM .. number) == token then client:del(CLAIM .. number) end
+  end)
+  return client
+end
+
+local function remove(client)
+  local names = client:keys_matching(client.prefix:gsub("[%[%]*?\\]", "\\%0") .. "*")
+  for i = 1, #names, 1000 do client:del(table.move(names, i, math.min(i + 999, #names), 1, {})) end
+  return names
+end
+
+local function by_prefix(client, options)
+  client.prefix = options.prefix or ("itlua:%s:"):format(encode.hex(encode.random(5)))
+  run.after_test(function()
+    local lines = options.audit and audit(client, client:keys_matching(client.prefix .. "*")) or nil
+    remove(client)
+    return lines
+  end)
+  return client
+end
+
+local ways = { database = by_database, prefix = by_prefix }
+
+--- Isolates the tests of this file from others on the same server.
+---  by = "database"   a database number of its own, flushed before each test
+---  by = "prefix"     keys named by r:key("name") begin with `r.prefix`; they are removed after each test
+---@param client itlua.redis.client
+---@param options { by: "database"|"prefix", prefix?: string, audit?: boolean }
+---@return itlua.redis.client client
+function isolation.isolate(client, options)
+  local way = type(options) == "table" and ways[options.by]
+  if not way then core.usage 'isolate needs { by = "database" | "prefix" }' end
+  return way(client, { by = options.by, prefix = options.prefix, audit = options.audit or run.audit })
+end
+
+return isolation

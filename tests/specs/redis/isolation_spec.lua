@@ -1,0 +1,121 @@
+local fs = require "itlua.fs"
+local process = require "itlua.process"
+local redis = require "itlua.redis"
+local servers = require "tests.specs.redis.server"
+
+local function run_specs(url, files, options)
+  local folder <close> = fs.tempdir()
+  for name, text in pairs(files) do fs.write(fs.join(folder.path, name), (text:gsub("$URL", url))) end
+  local command = { process.self(), folder.path, "-o", "plainTerminal" }
+  for _, word in ipairs(options or {}) do command[#command + 1] = word end
+  return process.run { command = command, merge = true, timeout = 60 }
+end
+
+describe("redis isolation", function()
+  local server, r
+
+  setup(function()
+    server = servers.start()
+    r = redis.connect(server.url)
+  end)
+  teardown(function()
+    r:close()
+    server.process:close()
+  end)
+
+  it("by database: a number for each file, empty for each test, let go in the end", function()
+    local text = [[
+      local r = require("itlua.redis").connect "$URL"
+      r:isolate { by = "database" }
+      for i = 1, 3 do
+        it("finds nothing " .. i, function()
+          assert.is_true(r.database > 0)
+          assert.redis(r, "key").is_not.exists()
+          r:set("key", i)
+          r:incr "key"
+          assert.redis(r, "key").equals(i + 1)
+        end)
+      end]]
+    r:set("key", "mine")
+    local files = {}
+    for i = 1, 6 do files["f" .. i .. "_spec.lua"] = text end
+    local result = run_specs(server.url, files, { "-j", "2", "--concurrency", "3" })
+    assert.equal(0, result.code, result.stdout)
+    assert.matches("18 successes", result.stdout)
+    assert.same({ "key" }, r:keys_matching "*")
+  end)
+
+  it("by prefix: keys of the file's own, removed after each test", function()
+    local result = run_specs(server.url, { ["a_spec.lua"] = [[
+      local r = require("itlua.redis").connect "$URL"
+      r:isolate { by = "prefix" }
+      for i = 1, 2 do
+        it("finds nothing " .. i, function()
+          assert.equal(0, r:exists(r:key "a"))
+          r:set(r:key "a", 1)
+        end)
+      end]] })
+    assert.equal(0, result.code, result.stdout)
+    assert.same({}, r:keys_matching "itlua:*")
+  end)
+
+  it("audits which test left which keys", function()
+    local result = run_specs(server.url, { ["a_spec.lua"] = [[
+      local r = require("itlua.redis").connect "$URL"
+      r:isolate { by = "database" }
+      it("is tidy", function() r:set("a", 1) r:del("a") end)
+      it("leaves a list", function() r:rpush("jobs", 1) end)]] }, { "--audit", "-o", "terminal" })
+    assert.matches('key jobs (list)   by "leaves a list"', result.stdout, 1, true)
+    assert.not_matches('by "is tidy"', result.stdout, 1, true)
+  end)
+end)
+
+describe("assert.redis", function()
+  local server, r
+
+  setup(function()
+    server = servers.start()
+    r = redis.connect(server.url)
+    r:set("text", "hello")
+    r:set("soon", 1, "EX", 60)
+    r:hset("user", { name = "Ada", tier = "gold" })
+    r:rpush("list", { 1, 2 })
+    r:sadd("set", { "b", "a" })
+    r:zadd("ranks", 1, "ada", 2.5, "grace")
+  end)
+  teardown(function()
+    r:close()
+    server.process:close()
+  end)
+
+  local function message(fn)
+    local ok, err = pcall(fn)
+    assert.is_false(ok)
+    return tostring(err)
+  end
+
+  it("compares values of every type", function()
+    assert.redis(r, "text").equals "hello"
+    assert.redis(r, "text").does_not.equal "bye"
+    assert.redis(r, "user").equals { name = "Ada", tier = "gold" }
+    assert.redis(r, "user").has { tier = "gold" }
+    assert.redis(r, "list").equals { 1, 2 }
+    assert.redis(r, "set").equals { "a", "b" }
+    assert.redis(r, "ranks").equals { ada = 1.0, grace = 2.5 }
+    assert.matches("The hash at user differs.*name.*expected \"Grace\"",
+      message(function() assert.redis(r, "user").equals { name = "Grace", tier = "gold" } end))
+    assert.matches("there is no such key", message(function() assert.redis(r, "none").equals(1) end))
+  end)
+
+  it("knows existence, type and time to live", function()
+    assert.redis(r, "text").exists().type "string"
+    assert.redis(r, "none").is_not.exists()
+    assert.redis(r, "soon").ttl(50, 60)
+    assert.redis(r, "text").is_not.ttl(0, 60)
+    assert.matches("Expected text to live for another 1 to 2 s; it never expires",
+      message(function() assert.redis(r, "text").ttl(1, 2) end), 1, true)
+    assert.matches("Expected a list at text; there is a string",
+      message(function() assert.redis(r, "text").type "list" end), 1, true)
+    assert.matches("there is no 'shines' for a key", message(function() assert.redis(r, "text").shines() end), 1, true)
+  end)
+end)
