@@ -59,13 +59,12 @@ static const char *certificate_code(http_transfer *t) {
 }
 
 static const char *timeout_code(http_transfer *t) {
-  return number(t, CURLINFO_PRETRANSFER_TIME_T) == 0 ? "CONNECT_TIMEOUT" : "TIMEOUT";
+  return t->sent || t->head.size ? "TIMEOUT" : "CONNECT_TIMEOUT";
 }
 
 static const char *receive_code(http_transfer *t, const char *otherwise) {
   if (strstr(t->errors, "oo large response headers"))
     return "TOO_LARGE"; /* libcurl's own limit, 300 KiB */
-  if (strstr(t->errors, "CONNECT tunnel failed")) return "PROXY";
   if (strstr(t->errors, "hunk"))
     return "MALFORMED"; /* "Malformed encoding found in chunked-encoding" and its kin */
   if (strstr(t->errors, "SSL") || strstr(t->errors, "TLS")) return "TLS/HANDSHAKE";
@@ -77,13 +76,14 @@ http_error http_error_of(http_transfer *t, CURLcode result) {
   const char *code;
   if (t->too_large) return (http_error){"http", "TOO_LARGE"};
   if (t->repeats) return (http_error){"http", "ECONNRESET"};
+  if (strstr(t->errors, "CONNECT tunnel failed")) return (http_error){"http", "PROXY"};
   switch (result) {
   case CURLE_COULDNT_RESOLVE_HOST:
   case CURLE_COULDNT_RESOLVE_PROXY: return (http_error){"dns", "ENOTFOUND"};
   case CURLE_OPERATION_TIMEDOUT: return (http_error){"timeout", timeout_code(t)};
   case CURLE_COULDNT_CONNECT:
     code = errno_code(os_error(t));
-    return (http_error){"http", code ? code : "ECONNREFUSED"};
+    return (http_error){"http", code ? code : "CONNECT"};
   case CURLE_TOO_MANY_REDIRECTS: return (http_error){"http", "TOO_MANY_REDIRECTS"};
   case CURLE_PEER_FAILED_VERIFICATION: return (http_error){"http", certificate_code(t)};
   case CURLE_SSL_CONNECT_ERROR: return (http_error){"http", "TLS/HANDSHAKE"};
