@@ -109,6 +109,7 @@ bool it_channel_open(uv_loop_t *loop, it_beat **beat) {
 }
 
 void it_channel_close(void) {
+  it_output_close();
   it_channel_flush();
   uv_close((uv_handle_t *)&channel.before_wait, NULL);
   uv_close((uv_handle_t *)&channel.soon, NULL);

@@ -314,6 +314,7 @@ static bool list(input *in, int depth) {
   if (take(in, ']')) return true;
   for (lua_Integer i = 1;; i++) {
     if (!value(in, depth)) return lua_pop(in->L, 1), false;
+    if (lua_isnil(in->L, -1)) return lua_pop(in->L, 2), wrong(in, "a null in a list");
     lua_rawseti(in->L, -2, i);
     if (take(in, ']')) return true;
     if (!take(in, ',')) return lua_pop(in->L, 1), wrong(in, "a list without an end");

@@ -8,6 +8,7 @@
 #include "output.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -28,6 +29,9 @@ static struct {
   it_account *account;
   it_buf line;
   bool live;
+  pthread_t thread;
+  int end[2]; /* closed to end the thread */
+  bool reads;
 } output = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* Everything below: with the lock. */
@@ -104,9 +108,9 @@ static void *reader(void *unused) {
   (void)unused;
   const struct timespec pause = {0, 2000000};
   for (;;) {
-    struct pollfd p = {IT_FD_OUTPUT, POLLIN, 0};
-    if (poll(&p, 1, -1) < 0 && errno != EINTR) return NULL;
-    if (p.revents & ~POLLIN) return NULL;
+    struct pollfd p[] = {{IT_FD_OUTPUT, POLLIN, 0}, {output.end[0], POLLIN, 0}};
+    if (poll(p, 2, -1) < 0 && errno != EINTR) return NULL;
+    if (p[0].revents & ~POLLIN || p[1].revents) return NULL;
     pthread_mutex_lock(&output.lock);
     uint32_t before = atomic_load(&output.shared->output_fill);
     drain();
@@ -170,9 +174,20 @@ void it_output_open(it_shared *shared) {
   output.shared = shared;
   setvbuf(stdout, NULL, _IOLBF, 0); /* as on a terminal: a crash loses no whole line */
   sigset_t all, before;
-  pthread_t thread;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are the main thread's */
-  if (pthread_create(&thread, NULL, reader, NULL) == 0) pthread_detach(thread);
+  output.reads =
+      pipe2(output.end, O_CLOEXEC) == 0 && pthread_create(&output.thread, NULL, reader, NULL) == 0;
   pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+void it_output_close(void) {
+  if (!output.reads) return;
+  close(output.end[1]);
+  pthread_join(output.thread, NULL);
+  close(output.end[0]);
+  pthread_mutex_lock(&output.lock);
+  take_what_is_printed();
+  pthread_mutex_unlock(&output.lock);
+  it_buf_free(&output.line);
 }

@@ -5,5 +5,6 @@
 #include "ipc.h"
 
 void it_output_open(it_shared *shared); /* starts the thread that reads what is printed */
+void it_output_close(void);             /* ends it */
 
 #endif

@@ -313,13 +313,17 @@ static void prepare(worker *w, start *s) {
   fcntl(w->output, F_SETFL, O_NONBLOCK);
 }
 
+/* This very program, even when its file was replaced meanwhile. Under valgrind that name is valgrind's own program. */
+static const char *own_program(void) {
+  static char path[4096] = "/proc/self/exe";
+  const char *preload = getenv("LD_PRELOAD");
+  size_t size = sizeof path;
+  if (access(path, X_OK) != 0 || (preload && strstr(preload, "vgpreload"))) uv_exepath(path, &size);
+  return path;
+}
+
 static int spawn(worker *w, const start *s, const char *number, bool keeps_stdin) {
-  static char program[4096] = "/proc/self/exe";
   static char name[] = "itlua", argument[] = IT_WORKER_ARGUMENT;
-  if (access(program, X_OK) != 0) {
-    size_t size = sizeof program;
-    uv_exepath(program, &size);
-  }
   char *args[] = {name, argument, it_strdup(number), NULL};
   uv_stdio_container_t fds[7] = {{.flags = UV_IGNORE}};
   if (keeps_stdin) fds[0].flags = UV_INHERIT_FD;
@@ -332,8 +336,11 @@ static int spawn(worker *w, const start *s, const char *number, bool keeps_stdin
   fds[IT_FD_EVENTS].data.stream = (uv_stream_t *)&w->events;
   fds[IT_FD_SHARED].data.fd = s->shared;
   fds[IT_FD_OUTPUT].data.fd = w->output;
-  uv_process_options_t options = {
-      .file = program, .args = args, .exit_cb = process_ended, .stdio = fds, .stdio_count = 7};
+  uv_process_options_t options = {.file = own_program(),
+                                  .args = args,
+                                  .exit_cb = process_ended,
+                                  .stdio = fds,
+                                  .stdio_count = 7};
   int rc = uv_spawn(it_loop(w->res.st), &w->process, &options);
   free(args[2]);
   return rc;

@@ -81,6 +81,7 @@ int it_worker_main(void) {
   if (!it_channel_open(&sched.loop, &sched.beat)) {
     fprintf(stderr, "itlua: " IT_WORKER_ARGUMENT
                     " is how itlua starts its own workers; it is not for you\n");
+    it_sched_close(&sched);
     return 2;
   }
   handle(SIGINT, nothing);
