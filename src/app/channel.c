@@ -39,7 +39,9 @@ static void send_all(const char *data, size_t size) {
   while (size > 0 && !channel.broken) {
     ssize_t n = send(IT_FD_EVENTS, data, size, MSG_NOSIGNAL);
     if (n >= 0) data += n, size -= (size_t)n;
-    else if (errno != EINTR) channel.broken = true;
+    else if (errno == EPIPE) channel.broken = true;
+    else if (errno != EINTR)
+      _exit(5); /* a spec closed it: what cannot be told must not pass for a success */
   }
 }
 
@@ -62,6 +64,7 @@ void it_channel_flush(void) {
 
 void it_channel_write(const char *lines, size_t size) {
   it_shared *s = channel.shared;
+  if (!s) return;
   pthread_mutex_lock(&channel.lock);
   if (atomic_load(&s->fill) + size > sizeof s->events) flush_locked();
   if (size > sizeof s->events) {
@@ -84,9 +87,17 @@ static void soon_over(uv_timer_t *timer) {
 /* The loop is about to wait: what was collected must not wait with it, but ten waits a millisecond need no ten writes. */
 static void about_to_wait(uv_prepare_t *prepare) {
   (void)prepare;
-  if (atomic_load(&channel.shared->fill) == 0 || uv_is_active((uv_handle_t *)&channel.soon)) return;
+  if (!channel.shared || atomic_load(&channel.shared->fill) == 0 ||
+      uv_is_active((uv_handle_t *)&channel.soon))
+    return;
   if (it_now() - channel.flushed_at > (uint64_t)SOON * 1000000u) it_channel_flush();
   else uv_timer_start(&channel.soon, soon_over, SOON, 0);
+}
+
+/* A spec forked: its child has nothing to tell. */
+static void forked(void) {
+  channel.shared = NULL;
+  it_output_forget();
 }
 
 bool it_channel_open(uv_loop_t *loop, it_beat **beat) {
@@ -105,6 +116,7 @@ bool it_channel_open(uv_loop_t *loop, it_beat **beat) {
   uv_timer_init(loop, &channel.soon);
   uv_unref((uv_handle_t *)&channel.soon);
   it_output_open(channel.shared);
+  pthread_atfork(NULL, NULL, forked);
   return true;
 }
 

@@ -78,7 +78,7 @@ void it_frame_string(it_buf *b, const char *s, size_t size) {
   put(b, "\"", 1);
 }
 
-/* The shortest of the usual forms that reads back as the same double; always with a mark that says "not an integer". */
+/* Enough digits to read back as the same double; always with a mark that says "not an integer". */
 static void put_float(it_buf *b, double d) {
   char text[40];
   if (isnan(d)) {
@@ -86,8 +86,7 @@ static void put_float(it_buf *b, double d) {
   } else if (isinf(d)) {
     put(b, d > 0 ? "1e999" : "-1e999", d > 0 ? 5 : 6);
   } else {
-    int n = snprintf(text, sizeof text, "%.15g", d);
-    if (strtod(text, NULL) != d) n = snprintf(text, sizeof text, "%.17g", d);
+    int n = snprintf(text, sizeof text, "%.17g", d);
     if (!strpbrk(text, ".e")) memcpy(text + n, ".0", 3), n += 2;
     put(b, text, (size_t)n);
   }

@@ -181,6 +181,11 @@ void it_output_open(it_shared *shared) {
   pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
+void it_output_forget(void) {
+  output.shared = NULL;
+  output.reads = false;
+}
+
 void it_output_close(void) {
   if (!output.reads) return;
   close(output.end[1]);

@@ -5,6 +5,7 @@
 #include "ipc.h"
 
 void it_output_open(it_shared *shared); /* starts the thread that reads what is printed */
+void it_output_forget(void);            /* in a child of the worker that is no program of its own */
 void it_output_close(void);             /* ends it */
 
 #endif

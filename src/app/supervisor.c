@@ -33,8 +33,12 @@ typedef struct worker {
   it_buf printed; /* what it printed last and no event told of */
   int64_t code;
   int signal;
-  bool spawned, ended, garbage;
+  uint64_t hung_up; /* when it closed its end of the events, 0: not yet */
+  bool spawned, ended, garbage, deserted;
 } worker;
+
+static const uint64_t DESERTED =
+    1000000000u; /* a process ends so soon after it closed its descriptors */
 
 /* ---- what comes in ---------------------------------------------------------------------------------------------------- */
 
@@ -102,7 +106,8 @@ static void piece_wanted(uv_handle_t *handle, size_t suggested, uv_buf_t *buf) {
 static void piece_came(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf) {
   worker *w = stream->data;
   if (size < 0) {
-    uv_read_stop(stream); /* its process will end, or be ended */
+    uv_read_stop(stream); /* its process is ending, or see l_beat */
+    w->hung_up = it_now();
   } else if (size > 0) {
     take(w, buf->base, (size_t)size);
     if (memchr(buf->base, '\n', (size_t)size)) wake(w);
@@ -112,7 +117,8 @@ static void piece_came(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf) {
 /* ---- next ------------------------------------------------------------------------------------------------------------- */
 
 static void push_reason(lua_State *L, const worker *w) {
-  if (w->garbage) lua_pushliteral(L, "sent something that is no event");
+  if (w->garbage) lua_pushliteral(L, "a message that is no event");
+  else if (w->deserted) lua_pushliteral(L, "its descriptors for itlua closed");
   else if (w->signal) lua_pushfstring(L, "signal %d (%s)", w->signal, strsignal(w->signal));
   else lua_pushfstring(L, "exit code %d", (int)w->code);
 }
@@ -236,7 +242,12 @@ static int l_kill(lua_State *L) {
 
 /* beat() -> step | nil, seconds it has been running, seconds past its deadline | nil, file */
 static int l_beat(lua_State *L) {
-  const worker *w = check(L);
+  worker *w = check(L);
+  if (w->hung_up && !w->ended && !w->deserted && it_now() - w->hung_up > DESERTED) {
+    w->deserted =
+        true; /* a spec closed what it did not open: nothing will ever be heard of it again */
+    it_kill_tree(w->process.pid);
+  }
   uint64_t step = atomic_load(&w->shared->beat.step_started), now = it_now();
   uint64_t deadline = atomic_load(&w->shared->beat.deadline);
   if (w->ended || step == 0 || step > now) return lua_pushnil(L), 1;

@@ -153,3 +153,31 @@ Where one file alone was under way it is blamed.
   # Failure message: specs/one_spec.lua: what came after 'takes its time' did not run (signal 9 (Killed))
   1..2
   [1]
+
+A spec that closes what it did not open: what was told is not lost, and the other files run in another worker.
+
+  $ cd ..; rm -r project; cat >close_spec.lua <<'END'
+  > it("closes everything", function() require("crash").close(3, 30) end)
+  > it("goes on", function() end)
+  > END
+  $ itlua --cpath="$FIXTURES/?.so" close_spec.lua spec/b_spec.lua -o TAP
+  ok 1 - closes everything
+  ok 2 - goes on
+  ok 3 - runs after
+  1..3
+
+A spec that forks: only the parent tells.
+
+  $ cat >fork_spec.lua <<'END'
+  > it("forks", function()
+  >   print("before")
+  >   if require("crash").fork() == 0 then os.exit(0) end
+  > end)
+  > it("goes on", function() print("once") end)
+  > END
+  $ itlua --cpath="$FIXTURES/?.so" fork_spec.lua -o TAP
+  before
+  ok 1 - forks
+  once
+  ok 2 - goes on
+  1..2

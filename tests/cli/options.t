@@ -203,3 +203,20 @@ Several reports.
   $ itlua -o junit:only.xml spec/a_spec.lua
   ++
   2 successes / 0 failures / 0 errors / 0 pending : N seconds
+
+An output handler of one's own, found where the specs find their modules; busted's standard input.
+
+  $ cat >src/handler.lua <<'END'
+  > return function(options)
+  >   local busted = require "busted"
+  >   local handler = require "busted.outputHandlers.base"()
+  >   busted.subscribe({ "test", "end" }, function(element, _, status)
+  >     io.write(element.name, ": ", status, "\n")
+  >     return nil, true
+  >   end)
+  >   return handler
+  > end
+  > END
+  $ echo 'it("reads", function() assert.equal("a line", io.read("l")) end)' >stdin_spec.lua
+  $ echo "a line" | itlua -o handler stdin_spec.lua
+  reads: success

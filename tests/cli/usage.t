@@ -171,3 +171,8 @@ Help and versions.
   $ itlua --itlua-worker
   itlua: --itlua-worker is how itlua starts its own workers; it is not for you
   [2]
+  $ itlua doctor | grep -E '^  ok  (Lua|workers) ' | wc -l
+  2
+  $ itlua . >/dev/full
+  itlua: a report could not be written: No space left on device
+  [1]

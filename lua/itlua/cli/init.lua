@@ -50,7 +50,6 @@ function cli.main(args)
   if not is_command(name) then
     name, rest = "run", { table.unpack(args) }
   end
-  if name == "run" and rest[1] == "help" then name = "help" end
   local command = require("itlua.cli." .. name)
   if name ~= "exec" and asks_for_help(rest) then
     io.stdout:write(type(command.help) == "function" and command.help() or command.help)

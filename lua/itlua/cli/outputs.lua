@@ -82,7 +82,8 @@ function outputs.open(settings)
     warn = function(text) io.stderr:write("itlua: ", text, "\n") end,
   })
   function group.close()
-    io.stdout:flush()
+    local flushed, problem = io.stdout:flush()
+    if not flushed then return false, problem end
     for _, handle in ipairs(handles) do
       local ok, why = handle:close()
       if not ok then return false, why end

@@ -27,7 +27,6 @@ local verdict = require "itlua.cli.verdict"
 ---@field deliver fun(ev: table)
 ---@field on_interrupt fun(signal: string, seconds: number)
 ---@field failed? integer      failures and errors of earlier repetitions
----@field live? fun(ev: table) told of every event at once, also of those that may be forgotten again
 
 local pool = {}
 
@@ -145,7 +144,6 @@ end
 
 local function receive(self, worker, ev)
   local kind, job = ev.ev, ev.file and worker.jobs[ev.file]
-  if self.plan.live then self.plan.live(ev) end
   if not job then return deliver(self, ev) end
   if kind == "file_start" then
     job.started = true

@@ -30,6 +30,13 @@ end
 
 local function refuse(message) return require("itlua.cli").refuse(message) end
 
+-- Output handlers are found where the specs find their modules.
+local function add_paths(settings)
+  local package = core.globals().package
+  if settings.lpath ~= "" then package.path = settings.lpath .. ";" .. package.path end
+  if settings.cpath ~= "" then package.cpath = settings.cpath .. ";" .. package.cpath end
+end
+
 local function default_roots(roots)
   if roots and #roots > 0 then return roots end
   for _, folder in ipairs { "specs", "spec" } do
@@ -216,6 +223,7 @@ local function prepare(given, rest, args)
     local ok, why = system.chdir(settings.directory)
     if not ok then return nil, ("-C %s: %s"):format(settings.directory, why) end
   end
+  add_paths(settings)
   local roots
   roots, wrong = default_roots(settings.ROOT)
   if not roots then return nil, wrong end
