@@ -135,5 +135,7 @@ int luaopen_itlua_json_core(lua_State *L) {
   lua_newtable(L), lua_pushcfunction(L, sink_gc), lua_setfield(L, -2, "__gc"),
       lua_setmetatable(L, -2);
   luaL_setfuncs(L, functions, JSON_UPVALUES);
+  lua_pushstring(L, json_peer_version());
+  lua_setfield(L, lib, "version");
   return 1;
 }

@@ -109,5 +109,6 @@ int luaopen_itlua_json_core(lua_State *L);
 int json_decode(lua_State *L);
 int json_encode(lua_State *L);
 int json_peer(lua_State *L);
+const char *json_peer_version(void); /* cJSON's */
 
 #endif

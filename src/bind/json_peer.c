@@ -65,3 +65,5 @@ int json_peer(lua_State *L) {
   lua_pushstring(L, cJSON_Version());
   return 3;
 }
+
+const char *json_peer_version(void) { return cJSON_Version(); }

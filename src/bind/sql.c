@@ -185,5 +185,7 @@ int luaopen_itlua_sql_core(lua_State *L) {
     lua_pushinteger(L, modes[i].value);
     lua_setfield(L, -2, modes[i].name);
   }
+  lua_pushfstring(L, "%d.%d", PQlibVersion() / 10000, PQlibVersion() % 10000);
+  lua_setfield(L, -2, "version");
   return 1;
 }

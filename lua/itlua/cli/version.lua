@@ -10,13 +10,23 @@ Usage: itlua version
 Prints the version of itlua and of each library it uses.
 ]]
 
--- Libraries that a binding knows the version of, in its field `version`.
+-- Libraries that a binding knows the version of, and what of the binding says it.
 local bindings = {
-  { "libcurl", "itlua.http.core" },
-  { "libmicrohttpd", "itlua.server.core" },
-  { "OpenSSL", "itlua.crypto.core" },
-  { "cJSON", "itlua.json.core" },
+  { "cJSON", "itlua.json.core", "version" },
+  { "libcurl", "itlua.http.core", "libcurl" },
+  { "libmicrohttpd", "itlua.server.core", "library_version" },
+  { "OpenSSL", "itlua.crypto.core", "libcrypto" },
+  { "libpq", "itlua.sql.core", "version" },
+  { "hiredis", "itlua.redis.core", "version" },
+  { "libyaml", "itlua.yaml.core", "version" },
 }
+
+local function version_of(binding, field)
+  local value = binding[field]
+  if type(value) == "function" then value = value() end
+  if type(value) == "table" then value = value.version end
+  return tostring(value)
+end
 
 --- Names and versions, in order.
 ---@return table[] list    {name, version}
@@ -24,9 +34,8 @@ function version.list()
   local list = { { "Lua", system.lua }, { "libuv", system.libuv } }
   for _, entry in ipairs(bindings) do
     local ok, binding = pcall(require, entry[2])
-    if ok and type(binding) == "table" and binding.version then
-      list[#list + 1] = { entry[1], tostring(binding.version) }
-    elseif not ok and not tostring(binding):find("itlua has no module", 1, true) then
+    if ok then list[#list + 1] = { entry[1], version_of(binding, entry[3]) }
+    elseif not tostring(binding):find("itlua has no module", 1, true) then
       list[#list + 1] = { entry[1], "cannot be loaded: " .. tostring(binding) }
     end
   end
