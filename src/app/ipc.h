@@ -26,6 +26,7 @@ typedef struct it_shared {
   _Atomic uint64_t written;     /* bytes of the stream of events that are in the socket */
   _Atomic uint32_t fill;        /* bytes after those, in `events` */
   _Atomic uint32_t output_fill; /* bytes that tests printed and no event has told of, in `output` */
+  _Atomic uint32_t reading;     /* more is being read behind them, where it was all zeros before */
   char file[1024];              /* whose code runs, or ran last */
   char events[64 << 10];
   char output[64 << 10];

@@ -73,6 +73,7 @@ static void settle(void) {
   if (told > 0) send_event(a, output.shared->output, told);
   if (told < fill) keep_tail(a, output.shared->output + told, fill - told);
   if (a) a->printed += fill;
+  memset(output.shared->output, 0, fill);
   atomic_store(&output.shared->output_fill, 0);
 }
 
@@ -89,19 +90,21 @@ static void close_account(it_account *a) {
   a->printed = 0;
 }
 
-/* Reads what there is, without waiting. */
+/* Reads what fits, without waiting. False when there is no more. */
+static bool read_some(it_shared *s) {
+  uint32_t fill = atomic_load(&s->output_fill);
+  atomic_store(&s->reading, 1); /* a death between the read and the count: see ipc.h */
+  ssize_t n = read(IT_FD_OUTPUT, s->output + fill, sizeof s->output - fill);
+  if (n > 0) atomic_store(&s->output_fill, fill + (uint32_t)n);
+  bool more = n > 0 || (n < 0 && errno == EINTR);
+  atomic_store(&s->reading, 0);
+  return more;
+}
+
 static void drain(void) {
-  it_shared *s = output.shared;
-  for (;;) {
-    uint32_t fill = atomic_load(&s->output_fill);
-    if (fill == sizeof s->output) {
-      settle();
-      continue;
-    }
-    ssize_t n = read(IT_FD_OUTPUT, s->output + fill, sizeof s->output - fill);
-    if (n > 0) atomic_store(&s->output_fill, fill + (uint32_t)n);
-    else if (n == 0 || errno != EINTR) return;
-  }
+  do {
+    if (atomic_load(&output.shared->output_fill) == sizeof output.shared->output) settle();
+  } while (read_some(output.shared));
 }
 
 static void *reader(void *unused) {

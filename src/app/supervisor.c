@@ -78,8 +78,15 @@ static void read_shared(worker *w) {
 
 static void read_output(worker *w) {
   char piece[16 << 10];
-  uint32_t fill = atomic_load(&w->shared->output_fill);
-  if (fill <= sizeof w->shared->output) it_buf_add(&w->printed, w->shared->output, fill);
+  const it_shared *s = w->shared;
+  size_t fill = atomic_load(&s->output_fill);
+  if (fill > sizeof s->output) fill = 0;
+  if (atomic_load(&s->reading)) { /* up to the last byte that is no zero any more */
+    size_t end = sizeof s->output;
+    while (end > fill && s->output[end - 1] == 0) end--;
+    fill = end;
+  }
+  it_buf_add(&w->printed, s->output, fill);
   for (ssize_t n; w->printed.size < (1 << 20) && (n = read(w->output, piece, sizeof piece)) > 0;)
     it_buf_add(&w->printed, piece, (size_t)n);
 }
