@@ -98,7 +98,7 @@ struct server {
   request *gone;                /* of TAKEN ones: whose worker has to be told, by next_queued */
   request *live;                /* known to libmicrohttpd */
   client *clients;
-  int client_count, patrol_ms;
+  int client_count, client_max, patrol_ms;
   request *spare; /* memory for the next ones */
   int spare_count;
   request_ring journal;
@@ -109,6 +109,7 @@ struct server {
   int turns;              /* in a row without going through the loop */
   bool waking;            /* a worker was woken and has not come for its request yet */
   bool answered;          /* since the daemon ran last */
+  bool room;              /* likewise: a connection ended while there were as many as allowed */
   bool running, quiesced, closing;
 };
 

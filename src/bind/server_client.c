@@ -44,7 +44,7 @@ void client_closed(server *srv, void **slot) {
   if (!c) return;
   *slot = NULL;
   if ((*c->link = c->next)) c->next->link = c->link;
-  srv->client_count--;
+  if (srv->client_count-- == srv->client_max) srv->room = true;
   free(c);
 }
 

@@ -130,6 +130,11 @@ static void IT_PRINTF(2, 0) on_log(void *data, const char *fmt, va_list args) {
 void server_turn(server *srv) {
   if (!srv->daemon) return;
   MHD_run(srv->daemon);
+  if (srv->room) { /* only its next run listens again */
+    srv->room = false;
+    it_timer_set(srv->timer, 0);
+    return;
+  }
   /* While requests are unanswered this is 0 ms; the worker that runs before then stops the timer again. */
   MHD_UNSIGNED_LONG_LONG ms;
   it_timer_set(srv->timer, MHD_get_timeout(srv->daemon, &ms) == MHD_YES ? (int64_t)ms : -1);
@@ -158,6 +163,7 @@ static size_t options(server *srv, struct MHD_OptionItem *item, unsigned memory,
 bool server_start(server *srv, int listener, unsigned memory, unsigned idle_seconds,
                   unsigned connections) {
   struct MHD_OptionItem items[8];
+  srv->client_max = (int)connections;
   options(srv, items, memory, connections);
   unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
   if (srv->certificate) flags |= MHD_USE_TLS;
