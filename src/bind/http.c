@@ -26,12 +26,6 @@ static void push_engine(lua_State *L) {
   *box = http_engine_new(it_state_of(L), CONNECTIONS_KEPT);
 }
 
-/* core.libcurl() -> "8.5.0" */
-static int libcurl(lua_State *L) {
-  lua_pushstring(L, curl_version_info(CURLVERSION_NOW)->version);
-  return 1;
-}
-
 /* core.parse(url) -> host, port; or nil, what is wrong with it */
 static int parse(lua_State *L) {
   const char *url = luaL_checkstring(L, 1);
@@ -57,7 +51,6 @@ int luaopen_itlua_http_core(lua_State *L) {
   static const luaL_Reg functions[] = {{"request", http_request},
                                        {"stream", http_stream_open},
                                        {"burst", http_burst},
-                                       {"libcurl", libcurl},
                                        {"parse", parse},
                                        {"verb", http_verb},
                                        {"responses", http_responses},
@@ -70,5 +63,7 @@ int luaopen_itlua_http_core(lua_State *L) {
   lua_setfield(L, -2, "client");
   http_last_push(L);
   lua_setfield(L, -2, "last");
+  lua_pushstring(L, curl_version_info(CURLVERSION_NOW)->version);
+  lua_setfield(L, -2, "version");
   return 1;
 }

@@ -62,7 +62,7 @@ static void count_error(burst *b, const slot *s, CURLcode result) {
   if (!b->first_error) b->first_error = http_describe(s->transfer, result);
   for (size_t i = 0; i < CODES_MAX; i++) {
     if (!b->codes[i].code) b->codes[i].code = code; /* codes are literals */
-    if (strcmp(b->codes[i].code, code)) continue;
+    if (strcmp(b->codes[i].code, code) != 0) continue;
     b->codes[i].count++;
     return;
   }

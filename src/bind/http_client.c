@@ -66,6 +66,7 @@ static size_t on_body(char *data, size_t size, size_t count, void *user) {
 
 /* Before every request that goes out. libcurl repeats one where a connection that it used again died without an answer: the
  * server may have done what it was asked to all the same. */
+/* NOLINTNEXTLINE(readability-non-const-parameter): the type is libcurl's */
 static int on_send(void *user, char *ip, char *own_ip, int port, int own_port) {
   (void)ip, (void)own_ip, (void)port, (void)own_port;
   http_transfer *t = user;
@@ -214,7 +215,7 @@ int http_client_new(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
   bool cookies = lua_toboolean(L, 2);
   http_engine *engine = *(http_engine **)lua_touserdata(L, lua_upvalueindex(1));
-  if (!engine) it_usage(L, "itlua.http is closed");
+  if (!engine) return luaL_error(L, "itlua.http is closed");
   http_client **box = lua_newuserdatauv(L, sizeof *box, 1);
   *box = NULL;
   luaL_setmetatable(L, HTTP_CLIENT_TYPE);

@@ -209,6 +209,20 @@ static void too_large_text(it_buf *b, http_transfer *t, const char *to) {
         to, t->limit);
 }
 
+/* Whether our words leave nothing to add. */
+static bool tells_all(http_error error) {
+  static const char *const codes[] = {
+      "ECONNREFUSED",       "ECONNRESET",       "EMPTY_REPLY",
+      "TRUNCATED",          "TOO_LARGE",        "CLOSED",
+      "TOO_MANY_REDIRECTS", "TLS/CERT_EXPIRED", "TLS/CERT_SELF_SIGNED",
+      "TLS/CERT_UNTRUSTED",
+  };
+  if (strcmp(error.kind, "http") != 0) return true;
+  for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
+    if (!strcmp(codes[i], error.code)) return true;
+  return false;
+}
+
 static void describe(it_buf *b, http_transfer *t, CURLcode result, http_error error,
                      const char *to) {
   const char *code = error.code;
@@ -229,9 +243,8 @@ static void describe(it_buf *b, http_transfer *t, CURLcode result, http_error er
   else if (!strncmp(code, "TLS/CERT_", 9))
     it_buf_addf(b, "the certificate of %s %s", to, certificate_text(code));
   else it_buf_addf(b, "no answer from %s", to);
-  const char *said = t->errors[0] ? t->errors : curl_easy_strerror(result);
-  if (result != CURLE_WRITE_ERROR && result != CURLE_OPERATION_TIMEDOUT)
-    it_buf_addf(b, " [%s]", said);
+  if (tells_all(error)) return;
+  it_buf_addf(b, " [%s]", t->errors[0] ? t->errors : curl_easy_strerror(result));
 }
 
 char *http_describe(http_transfer *t, CURLcode result) {

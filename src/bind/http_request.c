@@ -34,7 +34,9 @@ enum { CLIENT = 1, METHOD, URL, PLAN, BOX, JAR };
 
 static int request_push(lua_State *L, it_op *op) {
   request *r = (request *)op;
-  if (r->no_url) it_usage(L, "\"%s\" is no URL: %s", lua_tostring(L, URL), r->transfer->errors);
+  if (r->no_url)
+    it_usage(L, "\"%s\" is no URL: %s", lua_tostring(L, URL),
+             *r->transfer->errors ? r->transfer->errors : curl_easy_strerror(CURLE_URL_MALFORMAT));
   http_client *c = r->transfer->client;
   http_response_push(L, r->transfer, true);
   lua_pushvalue(L, CLIENT);

@@ -37,7 +37,7 @@ static double now(void) {
 }
 
 int main(int argc, char **argv) {
-  long count = argc == 3 ? atol(argv[2]) : 0;
+  long count = argc == 3 ? strtol(argv[2], NULL, 10) : 0;
   if (count <= 0) {
     fprintf(stderr, "usage: http_raw URL COUNT\n");
     return 2;
