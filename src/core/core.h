@@ -89,6 +89,10 @@ enum { IT_SPANS = 256, IT_NESTED_MAX = 8 };
 typedef struct it_pool it_pool;
 struct it_state {
   lua_State *L;
+  lua_State *running; /* the user's coroutine that runs, NULL in a task's own */
+  lua_State *hooked;  /* whose own hook gave way to ours */
+  lua_Hook users_hook;
+  int users_mask, users_count;
   it_pool *pool;
   it_sched *sched;
   char *name;
@@ -165,8 +169,12 @@ bool it_task_interrupted(const it_task *t);
 /* Pushes the error that says why the task may not go on: its expired scope or its cancellation, and what it waited for. */
 void it_task_push_interruption(lua_State *L, const it_task *t, const it_op *op);
 void it_task_beat(const it_task *t); /* publishes its deadline */
-void it_hook_install(lua_State *L);
-bool it_hook_is_ours(lua_State *L);
+void it_hook_interrupt(
+    it_task *t); /* what it computes is stopped soon; safe in a signal's handler */
+
+/* watchdog.c: calls it_hook_interrupt when a step has run past its deadline */
+void it_watchdog_start(it_sched *s);
+void it_watchdog_stop(it_sched *s);
 
 /* watch.c */
 void it_timer_unref(it_timer *t); /* it fires, but keeps no loop alive */

@@ -82,7 +82,6 @@ static int spawn(lua_State *L, bool quiet) {
   luaL_checkany(L, 1);
   it_task *t = it_spawn(L, lua_gettop(L) - 1);
   t->quiet = quiet;
-  if (quiet) lua_sethook(t->co, NULL, 0, 0); /* until it sets itself a deadline, none can stop it */
   it_task_push(L, t);
   return 1;
 }
@@ -120,7 +119,6 @@ static int l_status(lua_State *L) {
 /* enter(seconds | nil [, shield]) -> scope */
 static int l_enter(lua_State *L) {
   lua_Number seconds = luaL_optnumber(L, 1, 0);
-  if (!lua_gethook(L)) it_hook_install(L);
   lua_pushinteger(L, it_scope_enter(running(L), seconds, lua_toboolean(L, 2)));
   return 1;
 }

@@ -9,9 +9,7 @@
 
 #include "core.h"
 
-enum {
-  HOOK_COUNT = 100000
-}; /* VM instructions between two looks at the clock: about a millisecond */
+enum { HOOK_COUNT = 1000 }; /* VM instructions until what is overdue is stopped */
 static const uint64_t GRACE =
     200000000u; /* after this a pcall around a busy loop gets an error on every instruction */
 
@@ -100,13 +98,23 @@ static void arm(it_task *t, uint64_t at) {
   it_timer_set(t->timer, at > now ? (int64_t)((at - now + 999999) / 1000000) : 0);
 }
 
+/* When the task has to stop computing: what interrupts it already lies in the past. */
+static uint64_t due(const it_task *t) {
+  const it_scope *over = expired_scope(t);
+  if (over) return ends_at(t, over);
+  if (t->cancelled && !shielded(t)) return t->cancelled_at;
+  return earliest(t);
+}
+
 void it_task_beat(const it_task *t) {
-  atomic_store_explicit(&t->st->sched->beat->deadline, earliest(t), memory_order_relaxed);
+  atomic_store_explicit(&t->st->sched->beat->deadline, due(t), memory_order_relaxed);
 }
 
 /* ---- scopes ---- */
 
 int it_scope_enter(it_task *t, double seconds, bool shield) {
+  if (seconds > 0)
+    it_watchdog_start(t->st->sched); /* before the clock runs: the first starts a thread */
   it_scope *s = it_alloc(sizeof *s);
   s->outer = t->scopes;
   s->id = ++t->st->scope_ids;
@@ -144,30 +152,53 @@ void it_scope_free(it_task *t) {
   t->scopes = NULL;
 }
 
-/* ---- the hook: a task that computes past its deadline is stopped where it stands ---- */
+/* ---- the hook: set by the watchdog on what runs past its deadline ---- */
+
+/* Back to the user's own hook, if there was one. */
+static void unset(lua_State *L, it_state *st) {
+  if (st->hooked != L) {
+    lua_sethook(L, NULL, 0, 0);
+    return;
+  }
+  lua_sethook(L, st->users_hook, st->users_mask, st->users_count);
+  st->hooked = NULL;
+}
 
 static void hook(lua_State *L, lua_Debug *ar) {
-  it_sched *s = it_state_of(L)->sched;
-  it_task *t = s->current;
-  bool every = lua_gethookcount(L) == 1;
-  if (!t || t->st != it_state_of(L)) return;
-  uint64_t now = it_now(), first = earliest(t);
-  if (first && now >= first) expire(t, now);
+  it_state *st = it_state_of(L);
+  it_task *t = st->sched->current;
+  if (!t || t->st != st) {
+    unset(L, st);
+    return;
+  }
+  uint64_t now = it_now();
+  expire(t, now);
   const it_scope *over = expired_scope(t);
   if (!over && !(t->cancelled && !shielded(t))) {
-    if (every) it_hook_install(L);
+    unset(L, st);
     return;
   }
   lua_getinfo(L, "S", ar);
   if (strncmp(ar->source, "=itlua:", 7) == 0)
     return; /* our own code must come to leave the scope */
-  /* Where it may wait, the next wait raises; here only what computes on and on is stopped, pcall or not. */
+  /* After a grace every instruction raises: then a pcall around a busy loop ends too. */
   uint64_t since = over ? ends_at(t, over) : t->cancelled_at;
   if (now > since + GRACE) lua_sethook(L, hook, LUA_MASKCOUNT, 1);
   it_task_push_interruption(L, t, NULL);
   it_error_throw(L);
 }
 
-void it_hook_install(lua_State *L) { lua_sethook(L, hook, LUA_MASKCOUNT, HOOK_COUNT); }
-
-bool it_hook_is_ours(lua_State *L) { return lua_gethook(L) == hook; }
+/* In a signal's handler. */
+void it_hook_interrupt(it_task *t) {
+  it_state *st = t->st;
+  lua_State *L = st->running ? st->running : t->co;
+  lua_Hook there = lua_gethook(L);
+  if (there == hook) return;
+  if (there && !st->hooked) {
+    st->users_hook = there;
+    st->users_mask = lua_gethookmask(L);
+    st->users_count = lua_gethookcount(L);
+    st->hooked = L;
+  }
+  lua_sethook(L, hook, LUA_MASKCOUNT, HOOK_COUNT);
+}

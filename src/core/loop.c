@@ -79,6 +79,7 @@ void it_run_until_ended(it_sched *s, it_task *t) {
 }
 
 int it_sched_close(it_sched *s) {
+  it_watchdog_stop(s);
   int rc = UV_EBUSY;
   /* Handles that are being closed need a turn or two; anything active would never end. */
   for (int i = 0; i < 8 && (rc = uv_loop_close(&s->loop)) == UV_EBUSY; i++)

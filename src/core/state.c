@@ -32,7 +32,6 @@ it_state *it_state_new(it_sched *s, const char *name) {
   lua_atpanic(L, panicked);
   lua_setwarnf(L, it_library_warn, st);
   *(it_state **)lua_getextraspace(L) = st;
-  it_hook_install(L);
   lua_gc(L, LUA_GCSTOP); /* what is made now stays */
   luaL_openlibs(L);
   it_op_register(L);

@@ -48,7 +48,6 @@ it_task *it_spawn(lua_State *L, int nargs) {
   t->where = it_strdup(it_where(L));
   lua_pop(L, 1);
   t->co = lua_newthread(L);
-  it_hook_install(t->co);
   lua_pushcfunction(t->co, body);
   t->ref = luaL_ref(L, LUA_REGISTRYINDEX);
   lua_xmove(L, t->co, nargs + 1);
@@ -123,6 +122,8 @@ void it_task_step(it_task *t) {
   it_task *outer = s->current;
   uint64_t busy = s->busy, idle = s->idle, from = it_now();
   int results, nargs = lua_status(t->co) == LUA_YIELD ? 0 : lua_gettop(t->co) - 1;
+  lua_State *running = st->running;
+  st->running = NULL;
   s->current = t;
   switch_to(s, st);
   it_task_beat(t);
@@ -130,6 +131,7 @@ void it_task_step(it_task *t) {
   int status = lua_resume(t->co, NULL, nargs, &results);
   uint64_t now = it_now();
   s->current = outer;
+  st->running = running;
   if (outer) switch_to(s, outer->st);
   /* What ran or waited inside (a nested wait steps others) was theirs, not this state's. */
   uint64_t own = now - from - (s->busy - busy) - (s->idle - idle);
@@ -156,6 +158,8 @@ void it_task_cancel(it_task *t, const char *why) {
   if (t->dead || t->cancelled) return;
   t->cancelled = it_strdup(why);
   t->cancelled_at = it_now();
+  it_watchdog_start(t->st->sched); /* it may compute on instead of waiting */
+  if (t == t->st->sched->current) it_task_beat(t);
   if (t->pending && it_task_interrupted(t)) it_ready(t);
 }
 
