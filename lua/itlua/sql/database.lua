@@ -100,18 +100,18 @@ function Database:rolled_back() end -- luacheck: no self
 
 -- Whatever state the connection is in, also when time is over; the error that led here counts, not this one's.
 local function roll_back(self, text)
-  pcall(task.shield, 5, function() self:exec(text) end)
+  pcall(task.shield, 5, function()
+    if self:transaction_status() ~= "none" then self:exec(text) end
+  end)
   self:rolled_back()
 end
 
-local function commit(self, results, text)
+local function commit(self, text)
   if self:transaction_status() == "failed" then
-    return { false, core.error_new("sql", "25P02",
-      "the transaction was rolled back: a statement in it had failed, and its error was caught",
-      { op = "sql.transaction" }) }
+    core.raise("sql", "25P02", "the transaction was rolled back: a statement in it had failed, and its error was caught",
+      { op = "sql.transaction" })
   end
-  local ok, err = pcall(self.exec, self, text)
-  return ok and results or { false, err }
+  self:exec(text)
 end
 
 local function attempt(self, fn, options, nested)
@@ -121,8 +121,11 @@ local function attempt(self, fn, options, nested)
   self.transactions = depth
   if depth == 1 then self:managing(true) end
   local results = table.pack(pcall(fn, self))
-  if results[1] then results = commit(self, results, nested and "RELEASE SAVEPOINT " .. savepoint or "COMMIT") end
-  if not results[1] and self:transaction_status() ~= "none" then
+  if results[1] then
+    local ok, err = pcall(commit, self, nested and "RELEASE SAVEPOINT " .. savepoint or "COMMIT")
+    if not ok then results = { false, err } end
+  end
+  if not results[1] then
     roll_back(self, nested and ("ROLLBACK TO SAVEPOINT %s; RELEASE SAVEPOINT %s"):format(savepoint, savepoint)
       or "ROLLBACK")
   end
