@@ -128,15 +128,23 @@ function Server:url(database, name)
   return ("postgresql://%s@127.0.0.1:%d/%s"):format(name or "postgres", self.port, database or "postgres")
 end
 
---- As a crash: SIGKILL to the server and all its processes.
+--- To the server and all its processes, each of which is a group of its own: "STOP" freezes it, "CONT" lets it go on.
+function Server:signal(name)
+  local processes = shell(("ps -o pid= --pid %d --ppid %d"):format(self.process.pid, self.process.pid))
+  shell(("kill -%s %s 2>/dev/null || true"):format(name, processes:gsub("%s+", " ")))
+end
+
+--- As a crash: SIGKILL to all of it.
 function Server:kill()
-  self.process:signal "KILL"
+  self:signal "KILL"
   self.process:wait()
 end
 
---- To the server and all its processes: "STOP" freezes it, "CONT" lets it go on.
-function Server:signal(name)
-  self.process:signal(name)
+--- An empty database, and its URL.
+function Server:database(name)
+  local db <close> = sql.connect(self:url())
+  db:exec(("CREATE DATABASE %s"):format(name))
+  return self:url(name)
 end
 
 --- What it has logged.
@@ -153,7 +161,7 @@ end
 function Server:stop()
   if self.process then
     if self.process:running() then
-      self.process:signal "CONT"
+      self:signal "CONT"
       self.process:signal "INT" -- a fast shutdown; TERM would wait for connections
     end
     self.process:stop { grace = 5 }

@@ -1,0 +1,119 @@
+-- LISTEN and NOTIFY.
+local core = require "itlua.core"
+local postgres = require "tests.specs.sql.support.postgres"
+local sql = require "itlua.sql"
+local task = require "itlua.task"
+
+describe("db:listen", function()
+  local server, db
+
+  setup(function()
+    server = postgres.start()
+    db = sql.connect(server:url())
+  end)
+
+  teardown(function()
+    db:close()
+    server:stop()
+  end)
+
+  local function notify(channel, payload)
+    db:query("SELECT pg_notify($1, $2)", channel, payload)
+  end
+
+  it("captures what is sent from now on", function()
+    notify("orders", "before")
+    local orders <close> = db:listen "orders"
+    notify("orders", "first")
+    notify("other", "not this")
+    notify("orders", "second")
+    local n = orders:wait_for()
+    assert.equal("orders", n.channel)
+    assert.equal("first", n.payload)
+    assert.equal("first", n.value)
+    assert.equal(db:info().process, n.process)
+    assert.equal("second", orders:wait_for().payload)
+    assert.equal(2, #orders:all())
+  end)
+
+  it("decodes JSON, and finds what matches", function()
+    local orders <close> = db:listen("orders", "Two Words")
+    notify("orders", '{"id":1,"items":[{"sku":"a"}]}')
+    notify("orders", '{"id":2,"items":[{"sku":"b"}]}')
+    notify("Two Words", "plain")
+    assert.equal(2, orders:wait_for({ id = 2 }).value.id)
+    assert.equal("b", orders.received[2].value.items[1].sku)
+    assert.equal("Two Words", orders:wait_for("plain").channel)
+    assert.equal(1, orders:wait_for(function(n) return n.channel == "orders" end).value.id)
+    local err = assert.raises({ kind = "timeout", code = "NOTIFICATION" },
+      function() orders:wait_for({ id = 2 }, { timeout = 0.05 }) end)
+    assert.matches("no notification that matches { id = 2 } on orders, Two Words within 0.05 s", err.message, 1, true)
+    assert.matches("there were 3:", err.message)
+    assert.matches('Two Words: "plain"', err.message)
+  end)
+
+  it("waits", function()
+    local orders <close> = db:listen "orders"
+    local sender = task.spawn(function()
+      task.sleep(0.1)
+      notify("orders", "late")
+    end)
+    local started = core.now()
+    assert.equal("late", orders:wait_for("late").payload)
+    assert.is_true(core.now() - started >= 0.09)
+    sender:join()
+    assert.raises({ kind = "timeout", message = "there was one" }, function() orders:wait_for(nil, { timeout = 0.05 }) end)
+    orders:clear()
+    assert.raises({ kind = "timeout", message = "there was none at all" },
+      function() orders:wait_for(nil, { timeout = 0 }) end)
+  end)
+
+  it("is stopped with its task, and goes on afterwards", function()
+    local orders <close> = db:listen "orders"
+    assert.raises({ kind = "timeout", message = "stopped after 0.1 s" }, function()
+      task.timeout(0.1, function() orders:wait_for "x" end)
+    end)
+    notify("orders", "y")
+    assert.equal("y", orders:wait_for().payload)
+  end)
+
+  it("comes also while the database is in a transaction, when that has ended", function()
+    local orders <close> = db:listen "orders"
+    db:transaction(function()
+      notify("orders", "in")
+      assert.raises({ kind = "timeout" }, function() orders:wait_for("in", { timeout = 0.05 }) end)
+    end)
+    assert.equal("in", orders:wait_for("in").payload)
+  end)
+
+  it("takes many, in order", function()
+    local orders <close> = db:listen "orders"
+    db:exec "SELECT pg_notify('orders', i::text || repeat(' ', 1000)) FROM generate_series(1, 5000) i"
+    task.sleep(0.3) -- it rests meanwhile
+    for i = 1, 5000 do assert.equal(i, orders:wait_for().value) end
+  end)
+
+  it("ends", function()
+    local orders = db:listen "orders"
+    local waiting = task.spawn(function() orders:wait_for() end)
+    task.sleep(0.05)
+    orders:close()
+    local ok, err = pcall(waiting.join, waiting)
+    assert.is_false(ok)
+    assert.equal("08003", err.code)
+    assert.raises({ code = "08003" }, function() orders:wait_for() end)
+    assert.has.errors(function() db:listen() end)
+    assert.has.errors(function() db:listen(7) end)
+  end)
+
+  it("says when the server is lost", function()
+    local orders <close> = db:listen "orders"
+    local waiting = task.spawn(function() orders:wait_for() end)
+    task.sleep(0.05)
+    db:query("SELECT pg_terminate_backend($1)", orders.db:info().process)
+    local ok, err = pcall(waiting.join, waiting)
+    assert.is_false(ok)
+    assert.subset({ kind = "sql", code = "57P01" }, err)
+    assert.matches("terminating connection due to administrator command", err.message)
+  end)
+end)
