@@ -106,6 +106,7 @@ struct sql_op {
   PGresult *result, *failure; /* the last rows or count; the first error */
   lua_Integer affected;
   int mode;
+  int statement; /* stack index of the prepared statement, which keeps what its results have in common; or 0 */
   bool copy_refused;
   it_buf data;
 };
@@ -183,7 +184,7 @@ const char *sql_number_text(lua_State *L, int idx, size_t *size); /* pushes */
 
 /* sql_result.c */
 void sql_push_rows(lua_State *L, const sql_conn *c, PGresult *r); /* types not known are text */
-int sql_push_result(lua_State *L, sql_conn *c, PGresult **result, int mode, lua_Integer affected);
+int sql_push_result(lua_State *L, sql_op *o);
 void sql_push_failure(lua_State *L, const sql_conn *c, const PGresult *r); /* fields of an error */
 void sql_outcome(it_op *op, PGresult *r, const PGresult *failure);
 lua_Integer sql_affected(PGresult *r);

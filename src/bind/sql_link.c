@@ -326,7 +326,9 @@ int sql_op_start(lua_State *L, sql_op *o, sql_state during, bool sent) {
   c->op = o;
   c->state = during;
   c->used = true;
-  sql_turn(c);
+  /* A statement that has left the process: its answer cannot be here yet. */
+  if (during == SQL_BUSY && PQflush(c->pg) == 0) watch(c, IT_READ);
+  else sql_turn(c);
   return it_await(L, &o->op);
 }
 

@@ -95,21 +95,18 @@ static void push_value(lua_State *L, const sql_conn *c, const PGresult *r, int r
   else sql_decode(L, c, type, PQgetvalue(r, row, column), (size_t)PQgetlength(r, row, column));
 }
 
-/* Pushes the columns' names, one above the other. */
+/* Pushes the columns' names, one above the other. A row by name would lose a value where two are the same. */
 static void push_names(lua_State *L, const PGresult *r) {
-  int n = PQnfields(r);
+  int n = PQnfields(r), names = lua_gettop(L) + 1;
   luaL_checkstack(L, n + 16, "too many columns");
-  for (int i = 0; i < n; i++) lua_pushstring(L, PQfname(r, i));
-}
-
-/* A row by name would lose a value: better to say so. */
-static void check_names(lua_State *L, int names, int n) {
-  for (int i = 1; i < n; i++)
+  for (int i = 0; i < n; i++) {
+    lua_pushstring(L, PQfname(r, i));
     for (int j = 0; j < i; j++)
       if (lua_rawequal(L, names + i, names + j))
         it_raise(L, "sql", "42701",
                  "columns %d and %d are both called \"%s\": name one of them (AS …)", j + 1, i + 1,
                  lua_tostring(L, names + i));
+  }
 }
 
 static void push_row(lua_State *L, const sql_conn *c, const PGresult *r, int row,
@@ -123,8 +120,17 @@ static void push_row(lua_State *L, const sql_conn *c, const PGresult *r, int row
   }
 }
 
-/* The metatable of the rows on top: result.columns, .types, .count, .command */
-static void describe_rows(lua_State *L, PGresult *r, const sql_type *types, int names) {
+/* __index of rows: .columns, .types, .command; .count is how many there are, or what was affected */
+static int rows_index(lua_State *L) {
+  const char *key = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
+  lua_settop(L, 2);
+  if (lua_rawget(L, lua_upvalueindex(1)) == LUA_TNIL && strcmp(key, "count") == 0)
+    lua_pushinteger(L, (lua_Integer)lua_rawlen(L, 1));
+  return 1;
+}
+
+/* Pushes the metatable of rows, whose columns have the names from stack index `names` on. */
+static void push_metatable(lua_State *L, PGresult *r, const sql_type *types, int names) {
   int n = PQnfields(r);
   const char *command = PQcmdStatus(r);
   lua_createtable(L, 0, 1);
@@ -139,12 +145,38 @@ static void describe_rows(lua_State *L, PGresult *r, const sql_type *types, int 
   }
   lua_setfield(L, -3, "types");
   lua_setfield(L, -2, "columns");
-  lua_pushinteger(L, sql_affected(r));
-  lua_setfield(L, -2, "count");
   lua_pushlstring(L, command, strcspn(command, " 0123456789"));
   lua_setfield(L, -2, "command");
+  if (n == 0) { /* with columns it is the number of rows */
+    lua_pushinteger(L, sql_affected(r));
+    lua_setfield(L, -2, "count");
+  }
+  lua_pushcclosure(L, rows_index, 1);
   lua_setfield(L, -2, "__index");
-  lua_setmetatable(L, -2);
+}
+
+/* Pushes the columns' names and the metatable of rows. All results of a prepared statement share them, so it keeps them:
+ * a list of the names, and the metatable behind them. */
+static void push_layout(lua_State *L, PGresult *r, const sql_type *types, int statement) {
+  int n = PQnfields(r), names = lua_gettop(L) + 1;
+  bool keep = statement && n > 0;
+  if (keep && lua_getiuservalue(L, statement, 1) == LUA_TTABLE &&
+      lua_rawlen(L, -1) == (lua_Unsigned)n + 1) {
+    luaL_checkstack(L, n + 16, "too many columns");
+    for (int i = 1; i <= n + 1; i++) lua_rawgeti(L, names, i);
+    lua_remove(L, names);
+    return;
+  }
+  lua_settop(L, names - 1);
+  push_names(L, r);
+  push_metatable(L, r, types, names);
+  if (!keep) return;
+  lua_createtable(L, n + 1, 0);
+  for (int i = 0; i <= n; i++) {
+    lua_pushvalue(L, names + i);
+    lua_rawseti(L, -2, i + 1);
+  }
+  lua_setiuservalue(L, statement, 1);
 }
 
 /* nil, {rows = n, columns = n}: not the one row, or the one value, that was asked for */
@@ -159,9 +191,9 @@ static int push_not_one(lua_State *L, const PGresult *r) {
 }
 
 static int push_tuples(lua_State *L, const sql_conn *c, PGresult *r, const sql_type *types,
-                       int mode) {
-  int rows = PQntuples(r);
-  if (mode == SQL_VALUE && (rows != 1 || PQnfields(r) != 1)) return push_not_one(L, r);
+                       int mode, int statement) {
+  int rows = PQntuples(r), n = PQnfields(r);
+  if (mode == SQL_VALUE && (rows != 1 || n != 1)) return push_not_one(L, r);
   if (mode == SQL_ONE && rows != 1) return push_not_one(L, r);
   luaL_checkstack(L, 16, "too many values");
   sql_push_setting(L, "null");
@@ -170,8 +202,7 @@ static int push_tuples(lua_State *L, const sql_conn *c, PGresult *r, const sql_t
     push_value(L, c, r, 0, 0, types, null);
     return 1;
   }
-  push_names(L, r);
-  check_names(L, names, PQnfields(r));
+  push_layout(L, r, types, statement);
   if (mode == SQL_ONE) {
     push_row(L, c, r, 0, types, names, null);
     return 1;
@@ -181,14 +212,15 @@ static int push_tuples(lua_State *L, const sql_conn *c, PGresult *r, const sql_t
     push_row(L, c, r, i, types, names, null);
     lua_rawseti(L, -2, i + 1);
   }
-  describe_rows(L, r, types, names);
+  lua_pushvalue(L, names + n);
+  lua_setmetatable(L, -2);
   return 1;
 }
 
 void sql_push_rows(lua_State *L, const sql_conn *c, PGresult *r) {
   sql_type *types = lua_newuserdatauv(L, (size_t)(PQnfields(r) + 1) * sizeof *types, 0);
   types_of(c, r, types);
-  push_tuples(L, c, r, types, SQL_ROWS);
+  push_tuples(L, c, r, types, SQL_ROWS, 0);
 }
 
 /* ---- batches: a result that Lua reads row by row, or again when its types are known ---- */
@@ -233,7 +265,7 @@ static sql_batch *check_batch(lua_State *L, int arg) {
 static int batch_take(lua_State *L) {
   sql_batch *b = check_batch(L, 1);
   types_of(b->conn, b->result, b->types);
-  return push_tuples(L, b->conn, b->result, b->types, (int)luaL_checkinteger(L, 2));
+  return push_tuples(L, b->conn, b->result, b->types, (int)luaL_checkinteger(L, 2), 0);
 }
 
 /* A row, or nil behind the last. Upvalues: the batch, null, the columns' names. */
@@ -272,7 +304,6 @@ static int batch_reader(lua_State *L) {
   lua_settop(L, 1);
   sql_push_setting(L, "null");
   push_names(L, b->result);
-  check_names(L, 3, n);
   if (n <= 250) {
     lua_pushcclosure(L, next_row, n + 2);
     return 1;
@@ -318,18 +349,18 @@ static int push_unknown(lua_State *L, sql_conn *c, PGresult **result) {
   return 2;
 }
 
-int sql_push_result(lua_State *L, sql_conn *c, PGresult **result, int mode, lua_Integer affected) {
-  PGresult *r = *result;
-  if (mode == SQL_COUNT) {
-    lua_pushinteger(L, affected);
+int sql_push_result(lua_State *L, sql_op *o) {
+  PGresult *r = o->result;
+  if (o->mode == SQL_COUNT) {
+    lua_pushinteger(L, o->affected);
     return 1;
   }
-  if (mode == SQL_VALUE && (PQntuples(r) != 1 || PQnfields(r) != 1)) return push_not_one(L, r);
+  if (o->mode == SQL_VALUE && (PQntuples(r) != 1 || PQnfields(r) != 1)) return push_not_one(L, r);
   size_t size = (size_t)(PQnfields(r) + 1) * sizeof(sql_type);
   sql_type few[8];
   sql_type *types = size <= sizeof few ? few : lua_newuserdatauv(L, size, 0);
-  if (!types_of(c, r, types)) return push_unknown(L, c, result);
-  if (mode != SQL_BATCH) return push_tuples(L, c, r, types, mode);
-  push_batch(L, c, result);
+  if (!types_of(o->conn, r, types)) return push_unknown(L, o->conn, &o->result);
+  if (o->mode != SQL_BATCH) return push_tuples(L, o->conn, r, types, o->mode, o->statement);
+  push_batch(L, o->conn, &o->result);
   return 1;
 }

@@ -122,7 +122,7 @@ int sql_run_push(lua_State *L, it_op *op) {
     sql_push_failure(L, o->conn, o->failure);
     return 2;
   }
-  return sql_push_result(L, o->conn, &o->result, o->mode, o->affected);
+  return sql_push_result(L, o);
 }
 
 static const it_op_class query_class = {"sql.query", sql_run_push, sql_op_cancel, sql_op_free};
@@ -178,6 +178,7 @@ int sql_run(lua_State *L) {
   sql_op *o =
       sql_op_new(L, c, sizeof *o, mode == SQL_COUNT ? &exec_class : &query_class, sql_run_step);
   o->mode = mode;
+  o->statement = 2;
   it_op_detail(&o->op, "%s", s->detail);
   return sql_op_start(
       L, o, SQL_BUSY,
@@ -231,7 +232,7 @@ static int prepare_push(lua_State *L, it_op *op) {
   char detail[DETAIL];
   sql_shorten(detail, sizeof detail, o->sql);
   size_t types = (size_t)n * sizeof(sql_type), size = strlen(detail) + 1;
-  sql_statement *s = lua_newuserdatauv(L, sizeof *s + types + size, 0);
+  sql_statement *s = lua_newuserdatauv(L, sizeof *s + types + size, 1);
   luaL_setmetatable(L, SQL_STATEMENT);
   snprintf(s->name, sizeof s->name, "%s", o->name);
   s->count = n;

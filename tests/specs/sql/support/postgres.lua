@@ -134,8 +134,9 @@ function Server:signal(name)
   shell(("kill -%s %s 2>/dev/null || true"):format(name, processes:gsub("%s+", " ")))
 end
 
---- As a crash: SIGKILL to all of it.
+--- As a crash: SIGKILL to all of it. Frozen first, or one process would see another die and say so.
 function Server:kill()
+  self:signal "STOP"
   self:signal "KILL"
   self.process:wait()
 end
