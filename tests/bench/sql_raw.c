@@ -94,7 +94,7 @@ int main(int argc, char **argv) {
     fprintf(stderr, "sql_raw: %s\n", PQerrorMessage(pg));
     return 1;
   }
-  int n = atoi(argv[3]);
+  int n = (int)strtol(argv[3], NULL, 10);
   double from = now();
   if (strcmp(argv[2], "select") == 0) selects(pg, n);
   else if (strcmp(argv[2], "insert") == 0) inserts(pg, n);

@@ -107,7 +107,8 @@ The row of "SELECT id, status, total FROM orders WHERE id = 1" differs.
       assert.matches("The nearest of 3 rows", failure(function()
         assert.rows(db, "SELECT * FROM orders").has { id = 2, status = "lost" }
       end))
-      assert.matches("Expected 2 rows .* there are 3", failure(function() assert.rows(db, "SELECT id FROM orders").count(2) end))
+      assert.matches("Expected 2 rows .* there are 3",
+        failure(function() assert.rows(db, "SELECT id FROM orders").count(2) end))
       assert.matches("Expected no rows", failure(function() assert.no.rows(db, "SELECT id FROM orders") end))
     end)
   end)

@@ -177,12 +177,12 @@ describe("sql.connect", function()
     local function fake()
       local statements = {}
       local class = sql.driver {
-        query = function(self, text)
+        query = function(_, text)
           statements[#statements + 1] = text
           if text:find "^SELECT" then return { { n = 7 } } end
           return {}
         end,
-        exec = function(self, text)
+        exec = function(_, text)
           statements[#statements + 1] = text
           if text == "fail" then error("it failed", 0) end
           return 1

@@ -337,7 +337,8 @@ describe("sql types", function()
   -- The other way: what the server writes, read and sent back, is the same for the server.
   local sources = {
     int8 = "((random() - 0.5) * 1e18)::int8 >> (random() * 60)::int", int2 = "((random() - 0.5) * 65535)::int2",
-    float8 = "(random() - 0.5) * 10 ^ (random() * 600 - 300)", float4 = "((random() - 0.5) * 10 ^ (random() * 60 - 30))::float4",
+    float8 = "(random() - 0.5) * 10 ^ (random() * 600 - 300)",
+    float4 = "((random() - 0.5) * 10 ^ (random() * 60 - 30))::float4",
     numeric = "round(((random() - 0.5) * 10 ^ (random() * 30))::numeric, (random() * 20)::int)",
     text = "(SELECT string_agg(chr(1 + (random() * 53248 + i)::int), '') FROM generate_series(1, 10) i)",
     bytea = "decode(md5(random()::text), 'hex')", uuid = "gen_random_uuid()",
@@ -354,9 +355,6 @@ describe("sql types", function()
 
   for sql_type, source in pairs(sources) do
     it("what is decoded is encoded again: " .. sql_type, function()
-      local rows = db:query(("SELECT (%s)::%s AS v FROM generate_series(1, 100) g WHERE g > 0"):format(source, sql_type))
-      local texts = {}
-      for _, row in ipairs(rows) do texts[#texts + 1] = row.v end
       db:exec(("CREATE TEMP TABLE mirror (id int, v %s)"):format(sql_type))
       db:exec(("CREATE TEMP TABLE original AS SELECT g AS id, (%s)::%s AS v FROM generate_series(1, 100) g")
         :format(source, sql_type))
