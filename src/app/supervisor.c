@@ -266,12 +266,6 @@ static int l_beat(lua_State *L) {
   return 4;
 }
 
-/* pid() -> integer */
-static int l_pid(lua_State *L) {
-  lua_pushinteger(L, check(L)->process.pid);
-  return 1;
-}
-
 /* ---- the resource ----------------------------------------------------------------------------------------------------- */
 
 static void handle_closed(uv_handle_t *handle) {
@@ -393,8 +387,8 @@ static int l_worker(lua_State *L) {
 }
 
 void it_supervisor_open(lua_State *L) {
-  static const luaL_Reg methods[] = {{"next", l_next}, {"send", l_send}, {"kill", l_kill},
-                                     {"beat", l_beat}, {"pid", l_pid},   {NULL, NULL}};
+  static const luaL_Reg methods[] = {
+      {"next", l_next}, {"send", l_send}, {"kill", l_kill}, {"beat", l_beat}, {NULL, NULL}};
   it_res_register(L, &worker_class, methods);
   lua_pushcfunction(L, l_worker);
   lua_setfield(L, -2, "worker");

@@ -96,3 +96,20 @@ A file's body and its hooks have a deadline as well.
   ok 3 - is fine
   1..3
   [1]
+
+Several files at a time: the one that is stuck is blamed, the others run again.
+
+  $ mkdir -p project/specs; cd project; echo 'return { jobs = 1, timeout = 0.5 }' >itlua.lua
+  $ for n in 1 2 3; do echo "it('waits $n', function() require('itlua.task').sleep(0.3) end)" >specs/n${n}_spec.lua; done
+  $ echo 'it("is stuck", function() require("crash").hang() end)' >specs/stuck_spec.lua
+  $ itlua --cpath="$FIXTURES/?.so" -o TAP | sed 's/ok [0-9]* /ok /' | sort
+  # Failure message: specs/stuck_spec.lua: what came after 'is stuck' did not run (stuck in C)
+  # Failure message: specs/stuck_spec.lua:1: stuck in C: it ran for N s without coming back to itlua, N s past its deadline, and was killed
+  # specs/stuck_spec.lua @ 1
+  # specs/stuck_spec.lua @ 1
+  1..5
+  not ok - is stuck
+  not ok - specs/stuck_spec.lua
+  ok - waits 1
+  ok - waits 2
+  ok - waits 3

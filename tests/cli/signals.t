@@ -9,7 +9,7 @@ Ctrl-C: what runs is stopped and cleans up, what was done is reported.
   > it("never starts", function() end)
   > END
   $ echo 'it("is another file", function() end)' >other_spec.lua
-  $ timeout -s INT 0.5 itlua -o TAP long_spec.lua other_spec.lua >out 2>&1; echo $?; cat out
+  $ timeout -s INT 1 itlua -o TAP long_spec.lua other_spec.lua >out 2>&1; echo $?; cat out
   124
   ok 1 - is done
   
@@ -19,9 +19,9 @@ Ctrl-C: what runs is stopped and cleans up, what was done is reported.
   # long_spec.lua @ 2
   # Failure message: long_spec.lua:4: interrupted, waiting N s for sleep 1000 s
   1..2
-  $ timeout --preserve-status -s INT 0.5 itlua -o TAP long_spec.lua >out 2>&1
+  $ timeout --preserve-status -s INT 1 itlua -o TAP long_spec.lua >out 2>&1
   [3]
-  $ timeout --preserve-status -s TERM 0.5 itlua -o TAP long_spec.lua >out 2>&1
+  $ timeout --preserve-status -s TERM 1 itlua -o TAP long_spec.lua >out 2>&1
   [3]
 
 What does not heed it is killed after a while, or by a second one.
@@ -29,7 +29,7 @@ What does not heed it is killed after a while, or by a second one.
   $ cat >stubborn_spec.lua <<'END'
   > it("does not listen", function() os.execute("echo $$ >pid; exec sleep 4322") end)
   > END
-  $ itlua -o TAP stubborn_spec.lua >out 2>&1 & p=$!; sleep 0.4; kill -INT $p; sleep 0.2; kill -INT $p; wait $p; echo $?; cat out; ps -o stat= -p $(cat pid) | grep -v Z
+  $ itlua -o TAP stubborn_spec.lua >out 2>&1 & p=$!; sleep 0.8; kill -INT $p; sleep 0.2; kill -INT $p; wait $p; echo $?; cat out; ps -o stat= -p $(cat pid) | grep -v Z
   3
   
   itlua: SIGINT: cleaning up, 5 s at most; once more ends it at once
@@ -43,7 +43,7 @@ In a project, with several files under way.
 
   $ mkdir specs; echo 'return { jobs = 2 }' >itlua.lua
   $ for n in 1 2 3 4; do echo 'it("waits", function() require("itlua.task").sleep(1000) end)' >specs/n${n}_spec.lua; done
-  $ timeout --preserve-status -s INT 0.5 itlua -o TAP >out 2>&1; echo $?; grep -c '^not ok .* waits' out; tail -n 1 out
+  $ timeout --preserve-status -s INT 1 itlua -o TAP >out 2>&1; echo $?; grep -c '^not ok .* waits' out; tail -n 1 out
   3
   4
   1..4
@@ -54,9 +54,9 @@ A supervisor that is killed takes its workers with it, and what those started.
   $ cat >child_spec.lua <<'END'
   > it("has a child", function() os.execute("echo $$ >pid; exec sleep 4323") end)
   > END
-  $ itlua child_spec.lua & p=$!; sleep 0.4; w=$(pgrep -P $p); kill -9 $p; wait $p 2>/dev/null; sleep 7; ps -o stat= -p $w | grep -v Z; ps -o stat= -p $(cat pid) | grep -v Z
+  $ itlua child_spec.lua & p=$!; sleep 0.8; w=$(pgrep -P $p); kill -9 $p; wait $p 2>/dev/null; sleep 7; ps -o stat= -p $w | grep -v Z; ps -o stat= -p $(cat pid) | grep -v Z
   [1]
-  $ itlua long_spec.lua >out & p=$!; sleep 0.4; w=$(pgrep -P $p); kill -9 $p; wait $p 2>/dev/null; sleep 0.3; ps -o stat= -p $w | grep -v Z
+  $ itlua long_spec.lua >out & p=$!; sleep 0.8; w=$(pgrep -P $p); kill -9 $p; wait $p 2>/dev/null; sleep 0.6; ps -o stat= -p $w | grep -v Z
   [1]
 
 Scripts: their waits are cancelled, and they end by the signal.
@@ -66,7 +66,7 @@ Scripts: their waits are cancelled, and they end by the signal.
   > print("waiting")
   > require("itlua.task").sleep(1000)
   > END
-  $ timeout --preserve-status -s TERM 0.3 itlua exec script.lua; echo $?
+  $ timeout --preserve-status -s TERM 0.8 itlua exec script.lua; echo $?
   waiting
   closed
   143

@@ -23,7 +23,7 @@ Exit code: 0 all passed; 1 failures, errors, or no test ran; 2 wrong usage or
 settings; 3 interrupted.
 ]] .. options.describe(options.run) .. [[
 
-Other commands: exec, list, doctor, version, help (itlua help COMMAND).
+Other commands: exec, list, report, doctor, version (itlua help, itlua help COMMAND).
 Settings are read from .busted and itlua.lua; what the command line says wins.
 ]]
 end
