@@ -13,7 +13,7 @@ Prints the version of itlua and of each library it uses.
 -- Libraries that a binding knows the version of, and what of the binding says it.
 local bindings = {
   { "cJSON", "itlua.json.core", "version" },
-  { "libcurl", "itlua.http.core", "libcurl" },
+  { "libcurl", "itlua.http.core", "version" },
   { "libmicrohttpd", "itlua.server.core", "library_version" },
   { "OpenSSL", "itlua.crypto.core", "libcrypto" },
   { "libpq", "itlua.sql.core", "version" },
