@@ -159,7 +159,7 @@ VALGRIND := valgrind --quiet --error-exitcode=9 --leak-check=full --show-leak-ki
             --errors-for-leak-kinds=definite --suppressions=tests/ci/valgrind.supp --num-callers=30
 valgrind: $(BUILD)/$(NAME) unit-build ## unit, and the bindings' specs in one process, under valgrind
 	@UNDER='$(VALGRIND)' tests/ci/unit $(UNIT); code=$$?; \
-	ITLUA='$(VALGRIND) $(BUILD)/$(NAME) --in-process --timeout=300' tests/ci/specs $(VALGRIND_SPECS) && exit $$code
+	ITLUA='$(VALGRIND) $(BUILD)/$(NAME) --in-process' TIMEOUT=600 tests/ci/specs $(VALGRIND_SPECS) && exit $$code
 VALGRIND_SPECS := tests/specs/json tests/specs/encode tests/specs/jwt tests/specs/fs tests/specs/time
 
 gc-stress: $(BUILD)/$(NAME) unit-build $(FIXTURES) ## unit and specs with a full collection at every operation
@@ -180,8 +180,8 @@ $(BUILD)/fuzz/%: tests/fuzz/%.c $(FUZZ_OBJ) $(BUILD)/flags
 	$(call show,CC  )$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer -Isrc/core -MMD -MP -o $@ $< $(FUZZ_OBJ) \
 	  $(ALL_LDFLAGS) $(shell pkg-config --libs $(MAIN_LIBS)) -lpthread -lm
 
-# What `make test` runs, the slow ones first.
-PARTS := asan lint valgrind gc-stress specs cli fuzz compare unit layers format-check
+# What `make test` runs: first what minds a busy machine most.
+PARTS := specs cli unit compare asan gc-stress valgrind lint fuzz layers format-check
 parts:
 	@echo $(PARTS)
 test-build: all unit-build $(FIXTURES)

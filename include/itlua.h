@@ -126,7 +126,8 @@ typedef struct it_res_class {
   void (*free)(it_res *res);
   int quiet; /* true: leaving it open is no fault (a client with only idle connections); IT_SWEPT */
 } it_res_class;
-enum { IT_SWEPT = 2 }; /* no fault either, but closed with the test that made it (a temporary folder) */
+/* No fault either, but closed with the test that made it (a temporary folder). */
+enum { IT_SWEPT = 2 };
 
 struct it_res { /* the first member of a binding's own struct; the fields are the core's */
   const it_res_class *cls;

@@ -41,7 +41,7 @@ it_state *it_state_new(it_sched *s, const char *name) {
   it_modules_open(L);
   lua_gc(L, LUA_GCRESTART);
   if (st->gc_stress)
-    lua_gc(L, LUA_GCINC, 1, 1000, 6); /* always in the middle of a cycle, in small steps */
+    lua_gc(L, LUA_GCINC, 100, 100, 8); /* always in the middle of a cycle, in small steps */
   return st;
 }
 
