@@ -46,6 +46,7 @@ local http = {}
 
 ---@class itlua.http.ClientOptions: itlua.http.RequestOptions   without the body's
 ---@field base_url? string
+---@field quiet? boolean               its requests stay out of timelines and last_curl: a module's own business
 ---@field cookies? boolean|table       keep cookies, true; a table: these with every request
 
 --- A client: settings, cookies and connections for the requests of a test. `api:get(path, options)`, post, put,

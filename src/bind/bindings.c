@@ -11,6 +11,7 @@
 #define LOADED(name) {"itlua." #name ".core", NULL, #name}
 
 const it_binding it_bindings[] = {
+    LINKED(container),
     LINKED(dns),
     LINKED(encode),
     LINKED(fs),

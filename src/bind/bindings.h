@@ -13,6 +13,7 @@ typedef struct it_binding {
 extern const it_binding it_bindings[]; /* ends with a NULL module */
 
 /* luaopen_ of the bindings that are linked in. */
+int luaopen_itlua_container_core(lua_State *L);
 int luaopen_itlua_dns_core(lua_State *L);
 int luaopen_itlua_json_core(lua_State *L);
 int luaopen_itlua_encode_core(lua_State *L);

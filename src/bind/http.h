@@ -42,6 +42,7 @@ typedef struct http_client {
   http_engine *engine;
   CURLSH *cookies; /* NULL: it keeps none */
   struct curl_slist *headers;
+  bool quiet;   /* its requests are another module's own business and no line of the timeline */
   char *prefix; /* base_url, without a slash at its end; or NULL */
   http_transfer *idle;
   int idle_count, refs;

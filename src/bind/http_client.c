@@ -230,6 +230,7 @@ int http_client_new(lua_State *L) {
     c->cookies = curl_share_init();
     curl_share_setopt(c->cookies, CURLSHOPT_SHARE, CURL_LOCK_DATA_COOKIE);
   }
+  c->quiet = it_opt_boolean(L, 1, "quiet", false);
   c->simple = lua_toboolean(L, 3);
   lua_getfield(L, 1, "prefix");
   if (!lua_isnil(L, -1)) c->prefix = it_strdup(luaL_checkstring(L, -1));

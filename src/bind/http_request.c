@@ -79,20 +79,24 @@ void http_last_push(lua_State *L) {
   lua_rawsetp(L, LUA_REGISTRYINDEX, &last_key);
 }
 
-static int send_request(lua_State *L, http_client *c) {
+static void remember(lua_State *L) {
   http_last_push(L);
   for (int i = CLIENT; i <= JAR; i++) {
     lua_pushvalue(L, i);
     lua_rawseti(L, -2, i);
   }
   lua_pop(L, 1);
+}
+
+static int send_request(lua_State *L, http_client *c) {
+  if (!c->quiet) remember(L);
   const char *method = lua_tostring(L, METHOD), *url = lua_tostring(L, URL);
   request *r = it_op_new(L, sizeof *r, &request_class);
   http_transfer *t = r->transfer = http_transfer_take(c);
   t->owner = r;
   t->finished = finished;
   http_prepare(L, BOX, t, method, url, PLAN);
-  it_op_detail(&r->op, "%s %s", method, url);
+  if (!c->quiet) it_op_detail(&r->op, "%s %s", method, url);
   http_engine_start(c->engine, t);
   http_engine_kick(c->engine);
   return it_await(L, &r->op);

@@ -195,7 +195,7 @@ static int wait_for(lua_State *L, stream *s, waiting_for what, double seconds) {
   it_res_ref(&s->res);
   o->what = what;
   o->seconds = seconds;
-  it_op_detail(&o->op, "%s", s->label);
+  if (!s->transfer->client->quiet) it_op_detail(&o->op, "%s", s->label);
   s->waiter = o;
   wake(s);
   if (s->waiter && seconds > 0) {

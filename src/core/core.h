@@ -74,6 +74,7 @@ struct it_task {
   int nested; /* its nested waits on the C stack */
   int refs;   /* Lua handles, joins, the app */
   bool queued, dead, failed, observed, main, quiet;
+  bool silent; /* what it waits for is in no timeline */
 };
 
 /* One line of the timeline. */
@@ -193,6 +194,10 @@ void it_span_free(it_state *st);
 /* error.c */
 void it_error_register(lua_State *L);
 const char *it_error_kind(lua_State *L, int idx); /* NULL when it is no error object */
+
+/* lease.c: lease(label [, swept]) -> userdata with close() and ended() */
+void it_lease_register(lua_State *L);
+int it_lease_new(lua_State *L);
 
 /* res.c */
 uint64_t it_birth(it_state *st); /* the serial that what the running task makes belongs to */

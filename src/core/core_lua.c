@@ -210,10 +210,21 @@ static int l_sweep(lua_State *L) {
 
 /* ---- timeline ---- */
 
+/* silence(on) -> whether it was on: what the running task and those it spawns wait for is in no timeline. For waits that try
+ * again and again: the ring is small. */
+static int l_silence(lua_State *L) {
+  it_task *t = running(L);
+  lua_pushboolean(L, t->silent);
+  t->silent = lua_toboolean(L, 1);
+  return 1;
+}
+
 /* span(what [, detail]) -> number */
 static int l_span(lua_State *L) {
   const char *what = luaL_checkstring(L, 1), *detail = luaL_optstring(L, 2, NULL);
-  lua_pushinteger(L, (lua_Integer)it_span_begin(it_state_of(L), what, detail));
+  const it_task *t = it_state_of(L)->sched->current;
+  bool silent = t && t->silent;
+  lua_pushinteger(L, silent ? 0 : (lua_Integer)it_span_begin(it_state_of(L), what, detail));
   return 1;
 }
 
@@ -314,6 +325,8 @@ int it_luaopen_core(lua_State *L) {
                                        {"leave", l_leave},
                                        {"mark", l_mark},
                                        {"sweep", l_sweep},
+                                       {"lease", it_lease_new},
+                                       {"silence", l_silence},
                                        {"span", l_span},
                                        {"span_end", l_span_end},
                                        {"timeline", l_timeline},

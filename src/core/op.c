@@ -121,9 +121,10 @@ void it_op_outcome(it_op *op, const char *fmt, ...) {
   va_end(args);
 }
 
-/* Hands the texts over to the timeline. What never said to whom it goes is housekeeping. */
+/* Hands the texts over to the timeline. What never said to whom it goes is housekeeping, and so
+ * is all that a silent task waits for. */
 static void record(it_op *op) {
-  if (!op->detail) return;
+  if (!op->detail || (op->task && op->task->silent)) return;
   it_span_record(op->st, op->cls->name, op->started, op->detail, op->outcome);
   op->detail = op->outcome = NULL;
 }

@@ -78,7 +78,7 @@ int it_span_push(lua_State *L, it_state *st, uint64_t since) {
     lua_rawseti(L, -2, ++n);
   }
   for (const it_task *t = st->tasks; t; t = t->next) {
-    const it_op *op = t->dead ? NULL : t->pending;
+    const it_op *op = t->dead || t->silent ? NULL : t->pending;
     if (!op || op->done || t->main || !op->detail) continue;
     push_span(L, (double)op->started, (double)(it_now() - op->started), op->cls->name, op->detail,
               "still waiting");

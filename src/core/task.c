@@ -52,6 +52,7 @@ it_task *it_spawn(lua_State *L, int nargs) {
   t->ref = luaL_ref(L, LUA_REGISTRYINDEX);
   lua_xmove(L, t->co, nargs + 1);
   t->main = !st->begun;
+  t->silent = st->sched->current && st->sched->current->st == st && st->sched->current->silent;
   st->begun = true;
   t->link = &st->tasks;
   if ((t->next = st->tasks)) t->next->link = &t->next;

@@ -1,5 +1,6 @@
 --- itlua exec FILE [args…]: a Lua script on the runtime of the specs: a mock, a stand-in service, a seeding job.
 
+local closing = require "itlua.closing"
 local core = require "itlua.core"
 local system = require "itlua.cli.core"
 
@@ -28,11 +29,22 @@ end
 
 local leaving = false
 
+-- Closes what began after the mark, also what takes a while to close.
+local function sweep(mark)
+  local scope = core.enter(10, true)
+  local ok, lines = pcall(function()
+    core.sweep(mark)
+    return closing.run()
+  end)
+  core.leave(scope)
+  for _, line in ipairs(ok and lines or { tostring(lines) }) do io.stderr:write("itlua: ", line, "\n") end
+end
+
 -- os.exit for scripts: what was started and left is closed before the process goes.
 local function leave_by(mark, raw_exit)
   return function(code)
     leaving = true
-    core.sweep(mark)
+    sweep(mark)
     raw_exit(code)
   end
 end
@@ -80,9 +92,10 @@ function exec.run(args)
   local _, ok, err = core.join(script)
   if leaving then core.sleep(math.huge) end -- os.exit was called in another task
   if ended_by then
-    core.sweep(0)
+    sweep(0)
     system.end_by(ended_by)
   end
+  if closing.needed() then sweep(0) end
   if ok then return 0 end
   io.stdout:flush()
   io.stderr:write("itlua: ", tostring(err), "\n")

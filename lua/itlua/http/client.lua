@@ -50,7 +50,9 @@ end
 
 local function streaming(self, method, address, plan, streamed, timeout)
   local jar = self._jar
-  last[1], last[2], last[3], last[4], last[5], last[6] = self, method, address, plan, nil, jar
+  if not self._settings.quiet then
+    last[1], last[2], last[3], last[4], last[5], last[6] = self, method, address, plan, nil, jar
+  end
   local r = stream.send(self, method, address, plan, streamed, timeout)
   if self._core:changed() then self._jar = nil end
   r._client, r._plan, r._jar = self, plan, jar

@@ -39,7 +39,7 @@ local SHARED = {
   cookies = "table boolean",
 }
 
-local CLIENT = { base_url = "string" }
+local CLIENT = { base_url = "string", quiet = "boolean" }
 
 local REQUEST = {
   json = "any",
@@ -238,6 +238,7 @@ function options.settings(given)
   end
   if given.resolve then settings.connect_to = connect_to(given.resolve) end
   if type(given.cookies) == "table" then settings.cookie = cookie_text(given.cookies) end
+  settings.quiet = given.quiet
   settings.unix_socket, settings.decompress, settings.keep_alive = given.unix_socket, given.decompress, given.keep_alive
   authenticate(settings, entries, given)
   return settings, entries

@@ -1,5 +1,6 @@
 --- What a test, a block or a file left behind: closed, cancelled, and named.
 
+local closing = require "itlua.closing"
 local core = require "itlua.core"
 
 local leftover = {}
@@ -22,9 +23,11 @@ function leftover.sweep(mark, seconds)
   if core.mark() == mark then return nil, {} end
   local scope = core.enter(seconds, true)
   local ok, items = pcall(core.sweep, mark)
+  local closed, lines = pcall(closing.run)
   core.leave(scope)
   if not ok then return "what did not end in time: " .. tostring(items), {} end
-  local lines, failed = {}, {}
+  if not closed then lines = { "what could not be closed in time: " .. tostring(lines) } end
+  local failed = {}
   for _, item in ipairs(items) do
     if item.kind == "error" then
       failed[#failed + 1] = item

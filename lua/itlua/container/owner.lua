@@ -1,0 +1,106 @@
+--- Whose a container, network or volume is: labels that say which process of which machine made it, and the sweep of
+--- what belongs to processes that are gone.
+
+local core = require "itlua.core"
+
+local owner = {}
+
+owner.LABEL, owner.RUN, owner.REUSE = "itlua.owner", "itlua.run", "itlua.reuse"
+
+local function first_line(path)
+  local f = io.open(path)
+  local line = f and f:read "l"
+  if f then f:close() end
+  return line
+end
+
+-- When a process began, in ticks since the machine was started; nil where there is none. With the process id it names a
+-- process for good.
+local function began(pid)
+  local stat = first_line("/proc/" .. pid .. "/stat")
+  local rest = stat and stat:match "^.*%) (.*)$"
+  if not rest then return nil end
+  local n = 2
+  for word in rest:gmatch "%S+" do
+    n = n + 1
+    if n == 22 then return word end
+  end
+end
+
+local function namespace()
+  local result = require "itlua.process".run { "readlink", "-n", "/proc/self/ns/pid" }
+  return result.stdout:match "%d+" or "0"
+end
+
+local me
+
+--- This process: "<machine>:<boot>:<pid namespace>:<pid>:<start>".
+---@return { machine: string, boot: string, space: string, pid: string, start: string, text: string }
+function owner.current()
+  if me then return me end
+  local stat = first_line "/proc/self/stat" or "0"
+  local pid = stat:match "^%d+"
+  me = {
+    machine = (first_line "/etc/machine-id" or first_line "/etc/hostname" or "?"):gsub("[^%w]", ""):sub(1, 16),
+    boot = (first_line "/proc/sys/kernel/random/boot_id" or "?"):gsub("[^%w]", ""):sub(1, 16),
+    space = namespace(), pid = pid, start = began(pid) or "0",
+  }
+  me.text = table.concat({ me.machine, me.boot, me.space, me.pid, me.start }, ":")
+  return me
+end
+
+--- The labels of what this process makes.
+---@return table<string, string>
+function owner.labels()
+  local text = owner.current().text
+  local run = os.getenv "ITLUA_RUN"
+  return { [owner.LABEL] = text, [owner.RUN] = run and run ~= "" and run or text }
+end
+
+--- Whether the process that made something is certainly gone: one of this boot and pid namespace that runs no more, or
+--- one of this machine before it was started again.
+---@param text string
+---@return boolean
+function owner.gone(text)
+  local machine, boot, space, pid, start = tostring(text):match "^([^:]*):([^:]*):([^:]*):([^:]*):([^:]*)$"
+  local own = owner.current()
+  if machine ~= own.machine then return false end
+  if boot ~= own.boot then return true end
+  if space ~= own.space then return false end
+  return began(pid) ~= start
+end
+
+-- ---- the sweep
+
+local function abandoned(labels)
+  local text = type(labels) == "table" and labels[owner.LABEL]
+  return text and owner.gone(text)
+end
+
+--- Removes what processes that are gone left behind. Another run may do the same at this moment: what is not there any
+--- more is fine.
+---@param engine itlua.container.Engine
+function owner.sweep(engine)
+  local filters = { label = { owner.LABEL } }
+  local may = { [404] = true, [409] = true, [403] = true, [500] = true }
+  for _, item in ipairs(engine:ask("GET", "/containers/json", "looking for leftovers",
+    { query = { all = "true", filters = filters } })) do
+    if abandoned(item.Labels) then
+      engine:call("DELETE", "/containers/" .. item.Id, "removing a leftover",
+        { query = { force = "true", v = "true" }, may = may })
+    end
+  end
+  for _, item in ipairs(engine:ask("GET", "/networks", "looking for leftovers", { query = { filters = filters } })) do
+    if abandoned(item.Labels) then
+      engine:call("DELETE", "/networks/" .. item.Id, "removing a leftover", { may = may })
+    end
+  end
+  local volumes = engine:ask("GET", "/volumes", "looking for leftovers", { query = { filters = filters } }).Volumes
+  for _, item in ipairs(volumes ~= core.null and volumes or {}) do
+    if abandoned(item.Labels) then
+      engine:call("DELETE", "/volumes/" .. item.Name, "removing a leftover", { may = may })
+    end
+  end
+end
+
+return owner
