@@ -30,9 +30,9 @@ static void emit(void *data, const char *line, size_t size) {
   wake(l);
 }
 
-void it_local_reap(void) {
+void it_local_tend(void) {
   if (!only) return;
-  it_worker_reap(only->worker);
+  it_worker_tend(only->worker);
   if (it_worker_finished(only->worker)) wake(only);
 }
 

@@ -78,7 +78,7 @@ static int run(it_sched *sched, it_state *st, int argc, char **argv) {
   t->data = &code;
   while (!t->dead) {
     bool alive = it_turn(sched);
-    it_local_reap();
+    it_local_tend();
     if (alive || t->dead) continue;
     it_task_cancel(t, "deadlock: nothing is left that could end this wait");
     if (!sched->ready) break;

@@ -11,8 +11,8 @@ void it_supervisor_open(lua_State *L);
 void it_local_open(lua_State *L);
 void it_signals_open(lua_State *L);
 
-/* local.c: the worker in this process, if there is one, closes its ended states. */
-void it_local_reap(void);
+/* local.c: what a worker in this process, if there is one, does between turns of the loop. */
+void it_local_tend(void);
 
 /* What main.c knows. */
 extern const char *const it_version;

@@ -131,7 +131,7 @@ static void close_slot(it_slot *s) {
   free(s);
 }
 
-void it_worker_reap(it_worker *w) {
+static void close_ended(it_worker *w) {
   for (it_slot **link = &w->slots; *link;) {
     it_slot *s = *link;
     if (!s->ended) {
@@ -141,6 +141,20 @@ void it_worker_reap(it_worker *w) {
     *link = s->next;
     close_slot(s); /* runs turns of the loop: the list may have changed */
     link = &w->slots;
+  }
+}
+
+/* One state a turn: the first file has sent its first request before the last one's state is made. */
+void it_worker_tend(it_worker *w) {
+  close_ended(w);
+  if (!w->files || w->stopping) return;
+  if (w->isolated) {
+    it_file *f = w->files;
+    w->files = f->next;
+    f->next = NULL;
+    start(w, f);
+  } else if (!w->slots) {
+    start(w, NULL);
   }
 }
 
@@ -182,13 +196,8 @@ static void run_file(it_worker *w, const char *json, size_t size) {
   if (!ok) return;
   it_file *f = it_alloc(sizeof *f), **link = &w->files;
   f->path = it_strdup(lua_tostring(w->control, 1));
-  if (w->isolated) {
-    start(w, f);
-    return;
-  }
   while (*link) link = &(*link)->next;
   *link = f;
-  if (!w->slots) start(w, NULL);
 }
 
 static void quit(it_worker *w) {
@@ -257,13 +266,15 @@ it_worker *it_worker_new(it_sched *sched, it_worker_emit emit, void *data) {
   return w;
 }
 
-bool it_worker_finished(const it_worker *w) { return !w->slots && (w->no_more || w->stopping); }
+bool it_worker_finished(const it_worker *w) {
+  return !w->slots && ((w->no_more && !w->files) || w->stopping);
+}
 
 void it_worker_free(it_worker *w) {
   stop(w);
   while (w->slots) {
     w->slots->ended = true;
-    it_worker_reap(w);
+    close_ended(w);
   }
   w->sched->switched = NULL;
   w->sched->blocked = NULL;

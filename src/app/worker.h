@@ -12,8 +12,8 @@ typedef void (*it_worker_emit)(void *data, const char *line, size_t size);
 it_worker *it_worker_new(it_sched *sched, it_worker_emit emit, void *data);
 /* One command of ipc.h, without its '\n'. */
 void it_worker_command(it_worker *w, const char *line, size_t size);
-/* Closes states that have ended. To be called between turns of the loop. */
-void it_worker_reap(it_worker *w);
+/* Makes states for files that came, closes states that have ended. To be called between turns of the loop. */
+void it_worker_tend(it_worker *w);
 /* It was told that there is no more, and all has ended. */
 bool it_worker_finished(const it_worker *w);
 void it_worker_free(it_worker *w);

@@ -96,7 +96,7 @@ int it_worker_main(void) {
   uv_read_start((uv_stream_t *)&process.commands, piece_wanted, piece_came);
   while (!it_worker_finished(process.worker)) {
     bool alive = it_turn(&sched);
-    it_worker_reap(process.worker);
+    it_worker_tend(process.worker);
     if (!alive) break;
   }
   it_worker_free(process.worker);
