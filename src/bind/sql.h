@@ -75,13 +75,16 @@ typedef struct sql_conn {
   it_res res;
   PGconn *pg;
   it_watch *watch;
-  it_timer *timer; /* the limit while it opens or drains, the rest while it idles */
+  it_timer
+      *timer; /* the limit while it drains, the rest while it idles, looks at what TLS holds back */
+  uint64_t drain_until;
   sql_state state;
   int watched;
   bool broken;     /* the socket failed: what was read before is still to be taken */
   bool cancelling; /* a thread tells the server to stop the statement */
   bool managed;    /* somebody in Lua ends its transaction */
-  bool rolled_back, used, resting, syncing;
+  bool rolled_back, used, ticking, syncing;
+  bool tls;
   sql_op *op;
   it_op *settler;  /* waits for the end of draining */
   it_op *listener; /* waits for a notification */

@@ -18,6 +18,7 @@
 
 enum {
   REST_AFTER = 200,   /* milliseconds without a statement, then the socket is no longer watched */
+  TLS_TICK = 50,      /* milliseconds between two looks at what TLS holds back */
   DRAIN_LIMIT = 5000, /* milliseconds for the server to answer a request to cancel */
   CANCEL_SECONDS = 4  /* for the request itself: PQcancel waits for ever for a frozen server */
 };
@@ -186,7 +187,7 @@ static void drain(sql_conn *c) {
     c->state = SQL_IDLE;
     sql_pipeline_free(c);
     it_timer_set(c->timer, -1);
-    c->resting = false;
+    c->ticking = false;
     end_waits(c);
     return;
   }
@@ -198,8 +199,9 @@ void sql_abort(sql_conn *c, bool cancel) {
   c->state = SQL_DRAINING;
   c->rolled_back = false;
   if (cancel) send_cancel(c);
-  c->resting = true;
-  it_timer_set(c->timer, DRAIN_LIMIT);
+  c->drain_until = it_now() + (uint64_t)DRAIN_LIMIT * 1000000u;
+  c->ticking = true;
+  it_timer_set(c->timer, c->tls ? TLS_TICK : DRAIN_LIMIT);
   sql_turn(c);
 }
 
@@ -229,11 +231,11 @@ int sql_settle(lua_State *L) {
 
 /* ---- the turn ---- */
 
-static void rest_later(sql_conn *c) {
-  if (c->resting || !c->watched) return;
-  c->resting = true;
+static void tick_after(sql_conn *c, int milliseconds) {
+  if (c->ticking || !c->watched) return;
+  c->ticking = true;
   c->used = false;
-  it_timer_set(c->timer, REST_AFTER);
+  it_timer_set(c->timer, milliseconds);
 }
 
 void sql_turn(sql_conn *c) {
@@ -252,7 +254,13 @@ void sql_turn(sql_conn *c) {
   /* Sending may have gone on in a step. */
   if (c->op || c->state == SQL_DRAINING) unsent = PQflush(c->pg);
   watch(c, IT_READ | (unsent == 1 ? IT_WRITE : 0));
-  if (c->state == SQL_IDLE && !c->listener) rest_later(c);
+  if (c->tls && (c->op || c->listener)) tick_after(c, TLS_TICK);
+  else if (c->state == SQL_IDLE && !c->listener) tick_after(c, REST_AFTER);
+}
+
+static void read_socket(sql_conn *c) {
+  if (!PQconsumeInput(c->pg)) c->broken = true;
+  sql_turn(c);
 }
 
 static void on_socket(void *data, int events) {
@@ -261,17 +269,25 @@ static void on_socket(void *data, int events) {
     watch(c, 0);
     return;
   }
-  if ((events & IT_READ) && !PQconsumeInput(c->pg)) c->broken = true;
-  sql_turn(c);
+  if (events & IT_READ) read_socket(c);
+  else sql_turn(c);
+}
+
+/* libpq may leave decrypted bytes in the TLS library, where no poll sees them: it is made to look now and then. */
+static void look_behind_tls(sql_conn *c) {
+  read_socket(c);
+  if (c->state != SQL_LOST) tick_after(c, TLS_TICK);
 }
 
 static void on_timer(void *data) {
   sql_conn *c = data;
-  c->resting = false;
-  if (c->state == SQL_DRAINING) {
+  c->ticking = false;
+  if (c->state == SQL_DRAINING && it_now() >= c->drain_until) {
     lose(c, "57014", "the server did not stop a statement within 5 s of being asked to");
+  } else if (c->state == SQL_DRAINING || (c->tls && (c->op || c->listener))) {
+    look_behind_tls(c);
   } else if (c->used || c->op) {
-    rest_later(c);
+    tick_after(c, REST_AFTER);
   } else if (c->state == SQL_IDLE && !c->listener) {
     watch(c, 0);
   }
@@ -284,6 +300,7 @@ void sql_link_open(sql_conn *c) {
   PQsetnonblocking(c->pg, 1);
   PQsetErrorVerbosity(c->pg, PQERRORS_DEFAULT);
   c->watch = it_watch_new(c->res.st, PQsocket(c->pg), on_socket, c);
+  c->tls = PQsslInUse(c->pg);
   c->state = SQL_IDLE;
   if (!c->watch) lose(c, "08006", "its socket cannot be watched");
 }
@@ -319,7 +336,9 @@ int sql_op_start(lua_State *L, sql_op *o, sql_state during, bool sent) {
   sql_conn *c = o->conn;
   if (!sent) {
     char *line = first_line(PQerrorMessage(c->pg));
-    it_op_fail(&o->op, "sql", PQstatus(c->pg) == CONNECTION_BAD ? "08006" : "08000", "%s", line);
+    bool bad = PQstatus(c->pg) == CONNECTION_BAD;
+    it_op_fail(&o->op, "sql", bad ? "08006" : "08000", "%s", line);
+    if (bad) lose(c, "08006", line);
     free(line);
     return it_await(L, &o->op);
   }
@@ -327,7 +346,7 @@ int sql_op_start(lua_State *L, sql_op *o, sql_state during, bool sent) {
   c->state = during;
   c->used = true;
   /* A statement that has left the process: its answer cannot be here yet. */
-  if (during == SQL_BUSY && PQflush(c->pg) == 0) watch(c, IT_READ);
+  if (during == SQL_BUSY && !c->tls && PQflush(c->pg) == 0) watch(c, IT_READ);
   else sql_turn(c);
   return it_await(L, &o->op);
 }

@@ -70,7 +70,7 @@ static void read_one(lua_State *L, const sql_type *t, int idx, sql_params *p, in
   int type = lua_type(L, idx);
   p->formats[i] = 0;
   if (type == LUA_TNIL) it_usage(L, "parameter $%d is nil (itlua.null is SQL's NULL)", i + 1);
-  if (type != LUA_TSTRING && is_null(L, idx)) {
+  if (type != LUA_TSTRING && type != LUA_TNUMBER && is_null(L, idx)) {
     p->values[i] = NULL;
     p->lengths[i] = 0;
     return;

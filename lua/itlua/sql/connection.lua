@@ -122,6 +122,7 @@ end
 
 -- Returns the prepared statement, or nil and the problem.
 function Connection:prepare(sql)
+  if self.handle:state() == "draining" then self.handle:settle() end
   if self.count >= max_statements then self:forget() end
   free_stale(self)
   self.names = self.names + 1

@@ -173,6 +173,31 @@ describe("sql.connect", function()
     assert.equal("UTF8", keywords.client_encoding)
   end)
 
+  it("speaks TLS", function()
+    local secure <close> = postgres.start { tls = true }
+    local db <close> = sql.connect { url = secure:url(), sslmode = "require" }
+    assert.is_true(db:value "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
+    for size = 8000, 40000, 997 do
+      assert.equal(size, #db:value("SELECT repeat('x', $1)", size))
+      assert.equal(size, db:value("SELECT length($1::text)", ("x"):rep(size)))
+    end
+    assert.equal(100, #db:query("SELECT repeat('x', 20000) FROM generate_series(1, 100)"))
+    db:exec "CREATE TABLE t (v text)"
+    assert.equal(5000, db:copy_in("t", (("x"):rep(3000) .. "\n"):rep(5000)))
+    assert.equal(5000, db:copy_out("t", function() task.sleep(0) end))
+    assert.raises({ kind = "timeout" }, function()
+      task.timeout(0.1, function() db:query "SELECT repeat('x', 10000), pg_sleep(0.001) FROM generate_series(1, 10000)" end)
+    end)
+    assert.equal(1, db:value "SELECT 1")
+    local capture <close> = db:listen "c"
+    db:exec "NOTIFY c, 'x'"
+    assert.equal("x", capture:wait_for().payload)
+    assert.raises({ kind = "sql", message = "server does not support SSL" },
+      function() sql.connect { url = server:url(), sslmode = "require" } end)
+    assert.raises({ kind = "sql", message = "certificate" },
+      function() sql.connect { url = secure:url(), sslmode = "verify-full", sslrootcert = secure.data .. "/none.crt" } end)
+  end)
+
   describe("drivers of other schemes", function()
     local function fake()
       local statements = {}

@@ -209,6 +209,18 @@ describe("sql statements", function()
     end)
   end)
 
+  it("works where a coroutine cannot yield", function()
+    local list = { 3, 1, 2 }
+    table.sort(list, function(a, b) return db:value("SELECT $1::int < $2", a, b) end)
+    assert.same({ 1, 2, 3 }, list)
+    assert.equal("1 4 9", (("1 2 3"):gsub("%d", function(d) return db:value("SELECT ($1::int * $1::int)::text", d) end)))
+    local generate = coroutine.wrap(function()
+      for row in db:cursor "SELECT i FROM generate_series(1, 3) i" do coroutine.yield(row.i) end
+    end)
+    assert.same({ 1, 2, 3 }, { generate(), generate(), generate() })
+    generate()
+  end)
+
   it("says what it is", function()
     assert.equal(server:url():gsub("postgres$", "postgres"), tostring(db))
     local info = db:info()

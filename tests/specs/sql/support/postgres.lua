@@ -97,7 +97,7 @@ function Server:start()
 end
 
 --- Starts a server.
----@param options? { settings?: table, hba?: string } more of postgresql.conf; the whole of pg_hba.conf
+---@param options? { settings?: table, hba?: string, tls?: boolean } more of postgresql.conf; the whole of pg_hba.conf
 function postgres.start(options)
   options = options or {}
   find()
@@ -111,6 +111,11 @@ function postgres.start(options)
     run { "cp", "-a", from .. "/data", folder .. "/data" }
     fs.append(folder .. "/data/postgresql.conf", conf(settings, port, folder))
     if options.hba then fs.write(folder .. "/data/pg_hba.conf", options.hba) end
+    if options.tls then
+      run { "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost",
+        "-keyout", folder .. "/data/server.key", "-out", folder .. "/data/server.crt" }
+      fs.append(folder .. "/data/postgresql.conf", "ssl = on\n")
+    end
     own(folder)
     local self = setmetatable({ folder = folder, data = folder .. "/data", port = port, socket = folder }, Server)
     local ok, err = pcall(self.start, self)
