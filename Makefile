@@ -147,6 +147,10 @@ cli: $(BUILD)/$(NAME) $(FIXTURES) ## transcripts of the command line: commands, 
 compare: $(BUILD)/$(NAME) $(FIXTURES) ## spec files under busted and under itlua: the same outcomes
 	@$(BUILD)/$(NAME) exec tests/compare/compare.lua
 
+bench: $(BUILD)/$(NAME) ## how fast it is against C loops and other tools; ROWS="set gets", ROWS=list, BENCH_RUNS=5
+	@BUILD=$(BUILD) $(BUILD)/$(NAME) exec tests/bench/bench.lua $(ROWS)
+.PHONY: bench
+
 # The same tests in builds and under tools that see what they do not; each build has a folder of its own.
 ASAN := BUILD=build-asan OPTIMIZE='-O1 -g -fno-omit-frame-pointer' \
         SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=undefined'

@@ -3,7 +3,7 @@
  *
  *   http_raw URL COUNT      prints "COUNT in SECONDS s: RATE/s"
  *
- * Built by hand:  cc -O2 -o http_raw tests/bench/http_raw.c $(pkg-config --cflags --libs libcurl)
+ * Compiled by tests/bench/bench.lua.
  * It does what one request of a test needs and no more: the same headers, limits on time, the body in memory, the status.
  */
 #include <curl/curl.h>

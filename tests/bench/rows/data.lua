@@ -1,0 +1,56 @@
+--- Rows about data: Redis against hiredis and redis-benchmark; PostgreSQL by tests/bench/sql.lua.
+
+local peers = require "tests.bench.peers"
+local process = require "itlua.process"
+
+local connect = 'local r = require("itlua.redis").connect "redis://127.0.0.1:%d"'
+
+local function pipelined(clients)
+  return function(compare)
+    local redis <close> = peers.redis()
+    return compare(function()
+      return peers.in_test(connect:format(redis.port), [[
+        for _ = 1, 2000 do
+          r:pipeline(function(p)
+            for _ = 1, 100 do p:set("key:000000000000", "xxx") end
+          end)
+        end]]) / 200000
+    end, function()
+      local out = peers.output { "redis-benchmark", "-p", redis.port, "-t", "set", "-P", "100", "-n", "400000", "-c",
+        clients, "--csv" }
+      return 1 / tonumber(out:match '"SET","([%d.]+)"')
+    end)
+  end
+end
+
+-- A line of sql.lua: name, our figure, theirs, "ratio R", "(reach R)" or "(at most R)", MISSED where it was missed.
+local function parse(line)
+  local name, ours, theirs, ratio, bound, reach = line:match
+    "^(.-)%s%s+(%S+ %S+)%s+against%s+(%S+ %S+)%s+ratio ([%d.]+)%s+%((%D-) ([%d.]+)%)"
+  if not name then return nil end
+  return { what = name, against = name:find "against psql" and "psql" or "the same on libpq in C",
+    reach = bound == "at most" and ("at most %g of its time"):format(reach) or ("%g of its rate"):format(reach),
+    figure = ("%s (%s, %s)"):format(ratio, ours, theirs), met = not line:find "MISSED" }
+end
+
+return {
+  { key = "set", what = "Redis: sequential SET", against = "a hiredis loop in C", as = "rate", per = 20000, reach = 0.8,
+    needs = { "redis-server" }, run = function(compare)
+      local raw = peers.program("redis_raw", "hiredis")
+      local redis <close> = peers.redis()
+      return compare(function()
+        return peers.in_test(connect:format(redis.port), 'for _ = 1, 20000 do r:set("key:000000000000", "xxx") end')
+      end, function() return tonumber(peers.output { raw, redis.port, "20000" }) end)
+    end },
+  { key = "pipeline", what = "Redis: pipelined SET, 100 at a time", against = "redis-benchmark -P 100 (50 clients)",
+    as = "rate", per = 1, reach = 0.4, needs = { "redis-server", "redis-benchmark" }, run = pipelined(50) },
+  { key = "pipeline-1", what = "Redis: the same", against = "redis-benchmark -P 100 -c 1", as = "rate", per = 1,
+    reach = 0.4, needs = { "redis-server", "redis-benchmark" }, run = pipelined(1) },
+  { key = "sql", what = "PostgreSQL", against = "libpq in C, psql", needs = { "psql" }, several = function(rounds)
+    local result = process.run { peers.itlua, "exec", "tests/bench/sql.lua", rounds, timeout = 1200 }
+    local found = {}
+    for line in result.stdout:gmatch "[^\n]+" do found[#found + 1] = parse(line) end
+    if #found == 0 then error(result.stderr, 0) end
+    return found
+  end },
+}
