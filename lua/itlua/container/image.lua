@@ -37,6 +37,7 @@ local ADVICE = {
   { "connection refused", "is the registry reachable from the engine?" },
   { "no such host", "is the registry's name right, and is there a network?" },
   { "i/o timeout", "the registry does not answer: is there a network?" },
+  { "no basic auth credentials", "docker login, or option 'auth'" },
   { "unauthorized", "docker login, or option 'auth'" },
   { "denied", "docker login, or option 'auth'; is the name right?" },
   { "manifest unknown", "the registry has no such tag" },
@@ -183,7 +184,8 @@ local function follow_build(r, options)
   for step in streams.documents(r:lines()) do
     if step.stream then
       said[#said + 1] = step.stream
-      if options.progress then options.progress((step.stream:gsub("\n$", ""))) end
+      local line = step.stream:gsub("%s+$", "")
+      if options.progress and line ~= "" then options.progress(line) end
     end
     if type(step.aux) == "table" and step.aux.ID then id = step.aux.ID end
     if step.error then
@@ -209,17 +211,16 @@ function image.build(engine, options)
   end
   if not options.context and not next(files) then core.usage "container.build needs a context, or files" end
   local entries = context_entries({ context = options.context, files = files }, dockerfile)
-  local name = options.tag or "itlua/build:" .. encode.hex(encode.random(6))
+  -- Whose it is stands in its name: each label would be a step more.
+  local name = options.tag or ("%s:%s.%s"):format(owner.IMAGES, owner.tag(), encode.hex(encode.random(5)))
   local keep = options.keep or options.tag ~= nil
-  local labels = keep and {} or owner.labels()
-  for key, value in pairs(options.labels or {}) do labels[key] = tostring(value) end
   local span = core.span("container", "build " .. name)
   local self = setmetatable({ engine = engine, name = name }, Image)
   if not keep then self.lease = closing.add("image " .. name, 2, function() self:remove() end, true) end
   local ok, id, output = pcall(function()
     local r <close> = engine:call("POST", "/build", "container.build", {
       query = {
-        t = name, dockerfile = dockerfile, buildargs = options.args, target = options.target, labels = labels,
+        t = name, dockerfile = dockerfile, buildargs = options.args, target = options.target, labels = options.labels,
         nocache = options.cache == false, pull = options.pull, platform = options.platform, rm = true, forcerm = true,
       },
       body = tar.pieces(entries), headers = { ["Content-Type"] = "application/x-tar" }, stream = true, timeout = false,

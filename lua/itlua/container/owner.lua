@@ -6,6 +6,7 @@ local core = require "itlua.core"
 local owner = {}
 
 owner.LABEL, owner.RUN, owner.REUSE = "itlua.owner", "itlua.run", "itlua.reuse"
+owner.IMAGES = "itlua/build" -- the repository of images that go with their test
 
 local function first_line(path)
   local f = io.open(path)
@@ -57,6 +58,11 @@ function owner.labels()
   return { [owner.LABEL] = text, [owner.RUN] = run and run ~= "" and run or text }
 end
 
+--- The same as a part of an image's tag.
+function owner.tag()
+  return (owner.current().text:gsub(":", "_"))
+end
+
 --- Whether the process that made something is certainly gone: one of this boot and pid namespace that runs no more, or
 --- one of this machine before it was started again.
 ---@param text string
@@ -93,6 +99,15 @@ function owner.sweep(engine)
   for _, item in ipairs(engine:ask("GET", "/networks", "looking for leftovers", { query = { filters = filters } })) do
     if abandoned(item.Labels) then
       engine:call("DELETE", "/networks/" .. item.Id, "removing a leftover", { may = may })
+    end
+  end
+  for _, item in ipairs(engine:ask("GET", "/images/json", "looking for leftovers",
+    { query = { filters = { reference = { owner.IMAGES } } } })) do
+    for _, name in ipairs(type(item.RepoTags) == "table" and item.RepoTags or {}) do
+      local tag = name:match "^itlua/build:(.*)%.%x+$"
+      if tag and owner.gone((tag:gsub("_", ":"))) then
+        engine:call("DELETE", "/images/" .. name, "removing a leftover", { may = may })
+      end
     end
   end
   local volumes = engine:ask("GET", "/volumes", "looking for leftovers", { query = { filters = filters } }).Volumes

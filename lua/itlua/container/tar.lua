@@ -210,7 +210,8 @@ function Reader:next()
   local long = {}
   while true do
     local block = take(self, BLOCK)
-    if not block or block == ("\0"):rep(BLOCK) then return nil end
+    if not block then core.raise("container", "ARCHIVE", "the archive ended too early") end
+    if block == ("\0"):rep(BLOCK) then return nil end
     local size, flag = number(block:sub(125, 136)), block:sub(157, 157)
     if flag == "x" or flag == "g" then
       for key, value in whole(self, size):gmatch "%d+ ([^=]+)=([^\n]*)\n" do
