@@ -18,6 +18,7 @@
 -- was waited for, the container's state and its last lines.
 
 local Engine = require "itlua.container.engine"
+local compose = require "itlua.container.compose"
 local condition = require "itlua.container.condition"
 local core = require "itlua.core"
 local image = require "itlua.container.image"
@@ -58,7 +59,7 @@ function container.connect(variables)
   if type(variables) ~= "table" then core.usage "container.connect needs a table of environment variables" end
   local engine = Engine.connect(variables)
   local bound = { engine = engine, wait = container.wait }
-  for _, name in ipairs { "run", "attach", "pull", "build", "network", "volume", "image" } do
+  for _, name in ipairs { "run", "attach", "pull", "build", "network", "volume", "compose", "image" } do
     bound[name] = function(options) return container[name](options, engine) end
   end
   return bound
@@ -116,6 +117,14 @@ end
 ---@return table image    name, id, remove()
 function container.build(options, engine)
   return image.build(engine or container.engine(), options)
+end
+
+--- Brings a Compose project up by the installed tool, and takes it down with its volumes when the test ends. Raises kind
+--- "container": COMPOSE_MISSING, COMPOSE_INVALID, COMPOSE.
+---@param options itlua.container.ComposeOptions
+---@return itlua.container.Project
+function container.compose(options, engine)
+  return compose.up(engine or container.engine(), options)
 end
 
 --- What the engine knows of an image, or nil.

@@ -6,6 +6,7 @@ local core = require "itlua.core"
 local owner = {}
 
 owner.LABEL, owner.RUN, owner.REUSE = "itlua.owner", "itlua.run", "itlua.reuse"
+owner.PROJECT = "itlua-" -- what the names of compose projects begin with
 owner.IMAGES = "itlua/build" -- the repository of images that go with their test
 
 local function first_line(path)

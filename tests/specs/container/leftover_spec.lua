@@ -1,0 +1,76 @@
+local container = require "itlua.container"
+local engine = require "tests.specs.container.engine"
+local fs = require "itlua.fs"
+local owner = require "itlua.container.owner"
+local process = require "itlua.process"
+local task = require "itlua.task"
+
+local missing = engine.missing "busybox:latest"
+if missing then
+  pending(missing)
+  return
+end
+
+local OPTIONS = '{ image = "busybox", command = { "sleep", "1000" } }'
+
+describe("what is left open", function()
+  it("belongs to this process, which is not gone", function()
+    assert.is_false(owner.gone(owner.labels()[owner.LABEL]))
+    assert.is_true(owner.gone((owner.current().text:gsub("%d+$", "1"))))
+    assert.is_false(owner.gone "another:machine:1:2:3")
+  end)
+
+  it("is named and removed at the end of its test", function()
+    local dir <close> = fs.tempdir()
+    local spec = dir:write("left_spec.lua", ([[
+      local container = require "itlua.container"
+      it("leaves a container", function() c = container.run %s; print("name " .. c.name) end)
+      it("leaves a network with one in it", function()
+        local net = container.network()
+        local c = container.run { image = "busybox", command = { "sleep", "1000" }, network = net }
+        print("name " .. c.name)
+        print("net " .. net.name)
+      end)
+    ]]):format(OPTIONS))
+    local result = process.run { process.self(), spec, "-o", "jsonl" }
+    local names = 0
+    for name in result.stdout:gmatch "name (itlua%-[%w-]+)" do
+      names = names + 1
+      assert.is_false(engine.has(name))
+    end
+    assert.equal(2, names)
+    assert.matches("container busybox %(itlua%-busybox%-%x+%), opened at [^\"]*left_spec.lua:2", result.stdout)
+    assert.matches("network itlua%-network%-%x+, opened at [^\"]*left_spec.lua:4", result.stdout)
+    local net = result.stdout:match "net (itlua%-network%-%x+)"
+    local r = container.engine():call("GET", "/networks/" .. net, "look", { may = { [404] = true } })
+    assert.equal(404, r.status)
+  end)
+
+  it("is removed at the end of a script", function()
+    local dir <close> = fs.tempdir()
+    local script = dir:write("script.lua", 'print(require "itlua.container".run ' .. OPTIONS .. ".name)")
+    local result = process.run { process.self(), "exec", script, check = true }
+    assert.matches("^itlua%-busybox", result.stdout)
+    assert.is_false(engine.has((result.stdout:gsub("%s+$", ""))))
+  end)
+
+  it("by a run that was killed is removed", function()
+    local dir <close> = fs.tempdir()
+    local script = dir:write("script.lua", ([[
+      local container = require "itlua.container"
+      local net, volume = container.network(), container.volume()
+      local c = container.run { image = "busybox", command = { "sleep", "1000" }, network = net }
+      io.stdout:setvbuf "line"
+      print("up " .. c.name .. " " .. volume.name)
+      require "itlua.task".sleep(100)
+    ]]))
+    local run = process.start { process.self(), "exec", script }
+    local name, volume = run:expect("up (%S+) (%S+)", { timeout = 20 })
+    run:signal "KILL"
+    run:wait()
+    owner.sweep(container.engine()) -- as the next run does
+    task.eventually(function() return not engine.has(name) end, { timeout = 5 })
+    local r = container.engine():call("GET", "/volumes/" .. volume, "look", { may = { [404] = true } })
+    assert.equal(404, r.status)
+  end)
+end)
