@@ -62,7 +62,9 @@ local function directly(container, inside)
   if not ip then return nil end
   local seen = probe(ip, inside, 0, 0.5)
   if seen ~= "open" and seen ~= "ECONNREFUSED" and seen ~= "ECONNRESET" then
-    engine.reaches = false -- rootless, or a virtual machine in between
+    -- Not yet, or never: rootless, or a virtual machine in between.
+    engine.unreached = (engine.unreached or 0) + 1
+    if engine.unreached >= 5 and not engine.reaches then engine.reaches = false end
     return nil
   end
   engine.reaches = true
