@@ -148,6 +148,7 @@ compare: $(BUILD)/$(NAME) $(FIXTURES) ## spec files under busted and under itlua
 	@$(BUILD)/$(NAME) exec tests/compare/compare.lua
 
 bench: $(BUILD)/$(NAME) ## how fast it is against C loops and other tools; ROWS="set gets", ROWS=list, BENCH_RUNS=5
+	@tests/ci/packages test
 	@BUILD=$(BUILD) $(BUILD)/$(NAME) exec tests/bench/bench.lua $(ROWS)
 .PHONY: bench
 
@@ -170,6 +171,9 @@ gc-stress: $(BUILD)/$(NAME) unit-build $(FIXTURES) ## unit and specs with a full
 	@ITLUA_GC=stress tests/ci/unit $(UNIT); code=$$?; \
 	ITLUA_GC=stress ITLUA=$(BUILD)/$(NAME) tests/ci/specs specs tests/specs && exit $$code
 
+rocks: all ## install into an empty folder, build the add-ons in rocks/ on that, run their specs, uninstall
+	@tests/ci/rocks
+
 # Fuzz targets: clang's libFuzzer, a build of their own, FUZZ_SECONDS each.
 FUZZ_SECONDS ?= 30
 FUZZ     := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(filter-out tests/fuzz/replay.c,$(wildcard tests/fuzz/*.c)))
@@ -185,11 +189,11 @@ $(BUILD)/fuzz/%: tests/fuzz/%.c $(FUZZ_OBJ) $(BUILD)/flags
 	  $(ALL_LDFLAGS) $(shell pkg-config --libs $(MAIN_LIBS)) -lpthread -lm
 
 # What `make test` runs: first what minds a busy machine most.
-PARTS := specs cli unit compare asan gc-stress valgrind lint fuzz layers format-check
+PARTS := specs cli unit compare asan gc-stress valgrind lint fuzz rocks layers format-check
 parts:
 	@echo $(PARTS)
 test-build: all unit-build $(FIXTURES)
-.PHONY: compare asan asan-build valgrind gc-stress fuzz fuzz-build test-build
+.PHONY: compare rocks asan asan-build valgrind gc-stress fuzz fuzz-build test-build
 
 .PHONY: lint layers format format-check
 layers: ## who may include and require whom; sizes of files and functions
@@ -197,7 +201,7 @@ layers: ## who may include and require whom; sizes of files and functions
 $(BUILD)/layers.ok: tests/ci/layers $(wildcard src/*/*.[ch]) $(LUA_SRC) $(BUILD)/inputs
 	@tests/ci/layers --quick && touch $@
 
-C_FILES := $(wildcard include/*.h src/*/*.[ch] tests/unit/*.[ch] tests/fuzz/*.[ch] tests/bench/*.[ch])
+C_FILES := $(wildcard include/*.h src/*/*.[ch] tests/*/*.[ch] rocks/*/*.[ch])
 lint: ## luacheck, cppcheck, clang-tidy
 	@tests/ci/lint "$(INCLUDES)" $(filter %.c,$(C_FILES))
 format: ## clang-format every C file in place
