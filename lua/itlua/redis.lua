@@ -104,8 +104,7 @@ local function spread(list, value)
   end
 end
 
--- The command as a list of strings and numbers: tables are spread.
-local function flatten(...)
+local function spread_all(...)
   local given, list = table.pack(...), {}
   for i = 1, given.n do
     local value = given[i]
@@ -119,6 +118,16 @@ local function flatten(...)
     else
       list[#list + 1] = value
     end
+  end
+  return list
+end
+
+-- The command as a list of strings and numbers: tables are spread. Nearly always it is one already.
+local function flatten(...)
+  local list = { ... }
+  for i = 1, select("#", ...) do
+    local kind = type(list[i])
+    if kind ~= "string" and kind ~= "number" then return spread_all(...) end
   end
   return list
 end
@@ -332,12 +341,17 @@ function Client.__index(_, name)
   return method
 end
 
-Queue.__index = function(_, name)
+Queue.__index = setmetatable({}, { __index = function(methods, name)
   local first, second = words_of(name)
-  return function(queue, ...)
-    queue[#queue + 1] = second and flatten(first, second, ...) or flatten(first, ...)
+  local method = second and function(queue, ...)
+    queue[#queue + 1] = flatten(first, second, ...)
+    return queue
+  end or function(queue, ...)
+    queue[#queue + 1] = flatten(first, ...)
     return queue
   end
-end
+  methods[name] = method
+  return method
+end })
 
 return redis

@@ -10,13 +10,13 @@
 static int call_push(lua_State *L, it_op *op) {
   const redis_op *o = (redis_op *)op;
   if (!o->many) {
-    redis_push_reply(L, o->replies[0]);
-    if (o->replies[0]->type == REDIS_REPLY_ERROR) it_error_throw(L);
+    redis_push_reply(L, o->replies);
+    if (o->replies->type == REDIS_REPLY_ERROR) it_error_throw(L);
     return 1;
   }
   lua_createtable(L, o->count, 0);
   for (int i = 0; i < o->count; i++) {
-    redis_push_reply(L, o->replies[i]);
+    redis_push_reply(L, &o->replies[i]);
     if (lua_isnil(L, -1)) {
       lua_pop(L, 1);
       it_push_null(L);
@@ -52,28 +52,56 @@ static const it_op_class call_class = {"redis", call_push, call_cancel, redis_op
 static const it_op_class receive_class = {"redis.receive", message_push, receive_cancel,
                                           redis_op_free};
 
-/* The command at `idx` (an array of strings and numbers) as argv; the arrays are one userdata, so nothing leaks on an error. */
-static int push_argv(lua_State *L, int idx, const char ***argv, size_t **sizes) {
+/* The command at `idx`, an array of strings and numbers; numbers become strings. Once a command was checked, writing it cannot
+   raise, so that nothing leaks. */
+static void check_command(lua_State *L, int idx) {
   luaL_checktype(L, idx, LUA_TTABLE);
-  int n = (int)lua_rawlen(L, idx);
+  lua_Integer n = (lua_Integer)lua_rawlen(L, idx);
   if (n == 0) it_usage(L, "a Redis command needs a name");
-  char *memory = lua_newuserdatauv(L, (size_t)n * (sizeof(char *) + sizeof(size_t)), 0);
-  *argv = (const char **)(void *)memory;
-  *sizes = (size_t *)(void *)(memory + (size_t)n * sizeof(char *));
-  for (int i = 0; i < n; i++) {
-    int type = lua_rawgeti(L, idx, i + 1);
-    if (type == LUA_TNUMBER) { /* converted in place: the string must stay alive */
+  for (lua_Integer i = 1; i <= n; i++) {
+    int type = lua_rawgeti(L, idx, i);
+    if (type == LUA_TNUMBER) {
       lua_tostring(L, -1);
-      lua_pushvalue(L, -1);
-      lua_rawseti(L, idx, i + 1);
-    } else if (type != LUA_TSTRING) {
-      it_usage(L, "argument %d of the Redis command must be a string or a number, not a %s", i,
-               lua_typename(L, type));
+      lua_rawseti(L, idx, i);
+      continue;
     }
-    (*argv)[i] = lua_tolstring(L, -1, &(*sizes)[i]);
+    if (type != LUA_TSTRING)
+      it_usage(L, "argument %d of the Redis command must be a string or a number, not a %s",
+               (int)i - 1, lua_typename(L, type));
     lua_pop(L, 1);
   }
-  return n;
+}
+
+/* "*3\r\n" or "$3\r\n" */
+static void write_head(it_buf *out, char kind, size_t n) {
+  char text[24], *at = text + sizeof text;
+  *--at = '\n';
+  *--at = '\r';
+  do *--at = (char)('0' + n % 10);
+  while (n /= 10);
+  *--at = kind;
+  it_buf_add(out, at, (size_t)(text + sizeof text - at));
+}
+
+/* Hands a checked command to hiredis, in the protocol's words: its own formatting allocates thrice a command. */
+static void send_command(lua_State *L, int idx, redis_connection *c, redisCallbackFn *fn,
+                         void *data) {
+  enum { KEPT = 1 << 16 }; /* bytes of memory at most for the next command */
+  lua_Integer n = (lua_Integer)lua_rawlen(L, idx);
+  it_buf *out = &c->command;
+  out->size = 0;
+  write_head(out, '*', (size_t)n);
+  for (lua_Integer i = 1; i <= n; i++) {
+    size_t size;
+    lua_rawgeti(L, idx, i);
+    const char *word = lua_tolstring(L, -1, &size);
+    write_head(out, '$', size);
+    it_buf_add(out, word, size);
+    it_buf_add(out, "\r\n", 2);
+    lua_pop(L, 1);
+  }
+  redisAsyncFormattedCommand(c->ac, fn, data, out->data, out->size);
+  if (out->capacity > KEPT) it_buf_free(out);
 }
 
 static void must_be_alive(lua_State *L, const redis_connection *c) {
@@ -88,12 +116,17 @@ static void flush(redis_connection *c) {
   redis_leave(c);
 }
 
-static void describe(redis_op *o, const char **argv, const size_t *sizes, int argc) {
+static void describe(lua_State *L, int idx, redis_op *o) {
   enum { SHOWN = 60 }; /* bytes of an argument */
   it_buf text = {0};
-  for (int i = 0; i < argc && text.size < 2 * SHOWN; i++) {
-    if (i) it_buf_add(&text, " ", 1);
-    it_buf_add(&text, argv[i], sizes[i] < SHOWN ? sizes[i] : SHOWN);
+  lua_Integer n = (lua_Integer)lua_rawlen(L, idx);
+  for (lua_Integer i = 1; i <= n && text.size < 2 * SHOWN; i++) {
+    size_t size;
+    lua_rawgeti(L, idx, i);
+    const char *word = lua_tolstring(L, -1, &size);
+    if (i > 1) it_buf_add(&text, " ", 1);
+    it_buf_add(&text, word, size < SHOWN ? size : SHOWN);
+    lua_pop(L, 1);
   }
   if (o->many) it_buf_add(&text, " …", sizeof " …" - 1);
   o->op.detail = text.data;
@@ -102,20 +135,18 @@ static void describe(redis_op *o, const char **argv, const size_t *sizes, int ar
 /* c:call({"SET", key, value} [, spends]) -> reply; an error reply is raised */
 static int l_call(lua_State *L) {
   redis_connection *c = it_res_check(L, 1, &redis_connection_class);
-  const char **argv;
-  size_t *sizes;
   bool spends = lua_toboolean(L, 3);
   lua_settop(L, 2);
   must_be_alive(L, c);
   if (c->subscribed) it_usage(L, "a subscribed connection takes no commands");
-  int argc = push_argv(L, 2, &argv, &sizes);
+  check_command(L, 2);
   redis_op *o = redis_op_new(L, c, &call_class);
+  o->replies = it_alloc(sizeof *o->replies);
   o->count = 1;
   o->spends = spends;
-  o->replies = it_alloc(sizeof *o->replies);
-  describe(o, argv, sizes, argc);
+  describe(L, 2, o);
   redis_enter(c);
-  redisAsyncCommandArgv(c->ac, redis_on_reply, o, argc, argv, sizes);
+  send_command(L, 2, c, redis_on_reply, o);
   flush(c);
   return it_await(L, &o->op);
 }
@@ -132,11 +163,9 @@ static int l_pipeline(lua_State *L) {
     lua_newtable(L);
     return 1;
   }
-  const char **argv;
-  size_t *sizes;
   for (int i = 0; i < count; i++) { /* every argument is checked before anything is sent */
     lua_rawgeti(L, 2, i + 1);
-    push_argv(L, lua_gettop(L), &argv, &sizes);
+    check_command(L, 3);
     lua_settop(L, 2);
   }
   redis_op *o = redis_op_new(L, c, &call_class);
@@ -147,9 +176,8 @@ static int l_pipeline(lua_State *L) {
   redis_enter(c);
   for (int i = 0; i < count; i++) {
     lua_rawgeti(L, 2, i + 1);
-    int argc = push_argv(L, lua_gettop(L), &argv, &sizes);
-    if (i == 0) describe(o, argv, sizes, argc);
-    redisAsyncCommandArgv(c->ac, redis_on_reply, o, argc, argv, sizes);
+    if (i == 0) describe(L, anchor + 1, o);
+    send_command(L, anchor + 1, c, redis_on_reply, o);
     lua_settop(L, anchor);
   }
   flush(c);
@@ -159,14 +187,12 @@ static int l_pipeline(lua_State *L) {
 /* c:subscribe({"SUBSCRIBE", channel…}): what is published arrives by receive() */
 static int l_subscribe(lua_State *L) {
   redis_connection *c = it_res_check(L, 1, &redis_connection_class);
-  const char **argv;
-  size_t *sizes;
   lua_settop(L, 2);
   must_be_alive(L, c);
-  int argc = push_argv(L, 2, &argv, &sizes);
+  check_command(L, 2);
   c->subscribed = true;
   redis_enter(c);
-  redisAsyncCommandArgv(c->ac, redis_on_message, c, argc, argv, sizes);
+  send_command(L, 2, c, redis_on_message, c);
   flush(c);
   return 0;
 }

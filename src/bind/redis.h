@@ -25,6 +25,7 @@ typedef struct redis_connection {
   redis_message *head, **tail; /* published to us, not yet received */
   char *lost;                  /* why, once it was */
   char *address;
+  it_buf command; /* the last one, as it was sent: memory to write the next into */
   int wanted;
   bool entered, subscribed; /* entered: inside one of hiredis' functions */
 } redis_connection;
@@ -38,7 +39,7 @@ struct redis_message {
 struct redis_op {
   it_op op;
   redis_connection *c;
-  redisReply **replies;
+  redisReply *replies; /* with what hiredis' had in them */
   int count, arrived;
   bool many;   /* a pipeline: an array of replies */
   bool spends; /* cancelling it closes the redis_connection */

@@ -126,6 +126,7 @@ static void connection_free(it_res *res) {
   redis_free_messages(c);
   free(c->lost);
   free(c->address);
+  it_buf_free(&c->command);
   free(c);
 }
 

@@ -15,8 +15,12 @@ redis_op *redis_op_new(lua_State *L, redis_connection *c, const it_op_class *cls
 
 void redis_op_free(it_op *op) {
   redis_op *o = (redis_op *)op;
-  for (int i = 0; i < o->count; i++)
-    if (o->replies && o->replies[i]) freeReplyObject(o->replies[i]);
+  for (int i = 0; i < o->count; i++) {
+    redisReply *r = &o->replies[i];
+    for (size_t k = 0; k < r->elements; k++) freeReplyObject(r->element[k]);
+    free(r->element);
+    free(r->str);
+  }
   free(o->replies);
   it_res_unref(&o->c->res);
   free(o);
@@ -24,12 +28,10 @@ void redis_op_free(it_op *op) {
 
 /* ---- replies: hiredis frees its own when a callback returns, so the contents move to a reply of ours ---- */
 
-static redisReply *take(redisReply *from) {
-  redisReply *r = it_alloc(sizeof *r);
-  *r = *from;
+static void take(redisReply *to, redisReply *from) {
+  *to = *from;
   memset(from, 0, sizeof *from);
   from->type = REDIS_REPLY_NIL;
-  return r;
 }
 
 static void push_error(lua_State *L, const redisReply *r) {
@@ -72,7 +74,7 @@ void redis_on_reply(redisAsyncContext *ac, void *reply, void *data) {
   (void)ac;
   if (o->op.done) return;
   if (reply) {
-    o->replies[o->arrived] = take(reply);
+    take(&o->replies[o->arrived], reply);
     finish_if_complete(o);
     return;
   }
@@ -86,7 +88,8 @@ void redis_on_message(redisAsyncContext *ac, void *reply, void *data) {
   (void)ac;
   if (!reply) return;
   redis_message *m = it_alloc(sizeof *m);
-  m->reply = take(reply);
+  m->reply = it_alloc(sizeof *m->reply);
+  take(m->reply, reply);
   *c->tail = m;
   c->tail = &m->next;
   if (c->receiving) {
