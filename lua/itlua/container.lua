@@ -11,7 +11,8 @@
 -- run returns when the container is ready: by default when a round trip of its protocol works (PostgreSQL, Redis), its
 -- health check says so, or its published ports answer. What is published is published on a free port of 127.0.0.1.
 -- What a test, a block or a file has started is removed at its end, and named when it was left open: close it, or
--- `local db <close> = container.run …`. What a killed run left is removed by the next.
+-- `local db <close> = container.run …`. What a killed run
+-- leaves is removed by a reaper, a small process that outlives it; what a crashed machine left, by the next run.
 --
 -- The engine is found as the docker program finds it: DOCKER_HOST, the current context, the usual sockets (rootless
 -- Docker and Podman too). Errors have kind "container"; a container that does not get ready ends in a verdict with what

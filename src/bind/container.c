@@ -1,5 +1,5 @@
 /*
- * container.c - itlua.container.core: whether something listens on a port. No library, sockets alone.
+ * container.c - itlua.container.core: whether something listens on a port (no library, sockets alone), and the reaper.
  *
  * The engine's proxy takes every connection to a published port and closes it when nothing listens inside the container. So
  * a connection counts only when it stays open for a moment, or when something was said on it.
@@ -15,7 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "itlua.h"
+#include "container.h"
 
 typedef struct probe {
   it_op op;
@@ -145,7 +145,8 @@ static int l_probe(lua_State *L) {
 int luaopen_itlua_container_core(lua_State *L);
 
 int luaopen_itlua_container_core(lua_State *L) {
-  static const luaL_Reg functions[] = {{"probe", l_probe}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      {"probe", l_probe}, {"reaper", container_reaper}, {NULL, NULL}};
   luaL_newlib(L, functions);
   return 1;
 }

@@ -44,6 +44,7 @@ end
 ---@param args string[]    args[0] is the program
 ---@return integer exit_code
 function cli.main(args)
+  if args[1] == "--reaper" then return require("itlua.cli.reap").run() end -- ours alone
   local name = args[1]
   local rest = { table.unpack(args, 2) }
   if name == "--version" then name = "version" end

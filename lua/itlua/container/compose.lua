@@ -250,6 +250,7 @@ function compose.up(engine, options)
     env = environment(engine, options.env),
   }, Project)
   check_file(self)
+  owner.protect(engine, "com.docker.compose.project=" .. name)
   self.lease = closing.add(tostring(self), 1, function() self:down() end)
   local span = core.span("container", "compose up " .. name)
   local ok, err = pcall(up, self, options)

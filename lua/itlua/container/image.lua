@@ -216,7 +216,10 @@ function image.build(engine, options)
   local keep = options.keep or options.tag ~= nil
   local span = core.span("container", "build " .. name)
   local self = setmetatable({ engine = engine, name = name }, Image)
-  if not keep then self.lease = closing.add("image " .. name, 2, function() self:remove() end, true) end
+  if not keep then
+    owner.protect(engine)
+    self.lease = closing.add("image " .. name, 2, function() self:remove() end, true)
+  end
   local ok, id, output = pcall(function()
     local r <close> = engine:call("POST", "/build", "container.build", {
       query = {

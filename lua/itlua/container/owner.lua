@@ -2,6 +2,8 @@
 --- what belongs to processes that are gone.
 
 local core = require "itlua.core"
+local json = require "itlua.json"
+local native = require "itlua.container.core"
 
 local owner = {}
 
@@ -77,46 +79,85 @@ function owner.gone(text)
   return began(pid) ~= start
 end
 
--- ---- the sweep
+-- ---- removing
 
-local function abandoned(labels)
-  local text = type(labels) == "table" and labels[owner.LABEL]
-  return text and owner.gone(text)
+local MAY = { [404] = true, [409] = true, [403] = true, [500] = true }
+
+-- What the engine lists at a path, for which `chosen` is true: removed, all at the same time.
+local function remove_listed(engine, path, filters, list_of, chosen, target)
+  local running = {}
+  local answer = engine:ask("GET", path, "looking for leftovers", { query = { all = "true", filters = filters } })
+  for _, item in ipairs(list_of and list_of(answer) or answer) do
+    if chosen(item.Labels) then
+      running[#running + 1] = core.spawn(function()
+        engine:call("DELETE", target(item), "removing a leftover", { query = { force = "true", v = "true" }, may = MAY })
+      end)
+    end
+  end
+  for _, handle in ipairs(running) do core.join(handle) end
+  return #running
 end
 
---- Removes what processes that are gone left behind. Another run may do the same at this moment: what is not there any
+local function volumes_of(answer)
+  return type(answer.Volumes) == "table" and answer.Volumes or {}
+end
+
+--- Removes containers, networks and volumes with a label. Others may do the same at this moment: what is not there any
 --- more is fine.
 ---@param engine itlua.container.Engine
-function owner.sweep(engine)
-  local filters = { label = { owner.LABEL } }
-  local may = { [404] = true, [409] = true, [403] = true, [500] = true }
-  for _, item in ipairs(engine:ask("GET", "/containers/json", "looking for leftovers",
-    { query = { all = "true", filters = filters } })) do
-    if abandoned(item.Labels) then
-      engine:call("DELETE", "/containers/" .. item.Id, "removing a leftover",
-        { query = { force = "true", v = "true" }, may = may })
-    end
-  end
-  for _, item in ipairs(engine:ask("GET", "/networks", "looking for leftovers", { query = { filters = filters } })) do
-    if abandoned(item.Labels) then
-      engine:call("DELETE", "/networks/" .. item.Id, "removing a leftover", { may = may })
-    end
-  end
+---@param label string        "itlua.owner", "itlua.owner=…"
+---@param chosen? fun(labels: table): boolean
+---@return integer removed
+function owner.remove(engine, label, chosen)
+  local filters = { label = { label } }
+  chosen = chosen or function() return true end
+  return remove_listed(engine, "/containers/json", filters, nil, chosen, function(i) return "/containers/" .. i.Id end)
+    + remove_listed(engine, "/networks", filters, nil, chosen, function(i) return "/networks/" .. i.Id end)
+    + remove_listed(engine, "/volumes", filters, volumes_of, chosen, function(i) return "/volumes/" .. i.Name end)
+end
+
+--- Removes images that go with a test, by the owner in their tag.
+---@param engine itlua.container.Engine
+---@param chosen fun(text: string): boolean
+function owner.remove_images(engine, chosen)
   for _, item in ipairs(engine:ask("GET", "/images/json", "looking for leftovers",
     { query = { filters = { reference = { owner.IMAGES } } } })) do
     for _, name in ipairs(type(item.RepoTags) == "table" and item.RepoTags or {}) do
       local tag = name:match "^itlua/build:(.*)%.%x+$"
-      if tag and owner.gone((tag:gsub("_", ":"))) then
-        engine:call("DELETE", "/images/" .. name, "removing a leftover", { may = may })
+      if tag and chosen((tag:gsub("_", ":"))) then
+        engine:call("DELETE", "/images/" .. name, "removing a leftover", { may = MAY })
       end
     end
   end
-  local volumes = engine:ask("GET", "/volumes", "looking for leftovers", { query = { filters = filters } }).Volumes
-  for _, item in ipairs(volumes ~= core.null and volumes or {}) do
-    if abandoned(item.Labels) then
-      engine:call("DELETE", "/volumes/" .. item.Name, "removing a leftover", { may = may })
-    end
-  end
+end
+
+--- Removes what processes that are gone left behind.
+---@param engine itlua.container.Engine
+function owner.sweep(engine)
+  owner.remove(engine, owner.LABEL, function(labels)
+    local text = type(labels) == "table" and labels[owner.LABEL]
+    return text and owner.gone(text) or false
+  end)
+  owner.remove_images(engine, owner.gone)
+end
+
+-- ---- the reaper
+
+local told = {}
+
+--- From now on the reaper removes what carries a label when this process ends, however it ends: `itlua.owner` with this
+--- process unless told otherwise.
+---@param engine itlua.container.Engine
+---@param label? string
+function owner.protect(engine, label)
+  label = label or ("%s=%s"):format(owner.LABEL, owner.current().text)
+  local line = json.encode({
+    label = label, owner = owner.current().text, host = engine.address, certificates = engine.environment.DOCKER_CERT_PATH,
+    verify = engine.environment.DOCKER_TLS_VERIFY,
+  }, { order = "sorted" })
+  if told[line] then return end
+  told[line] = true
+  native.reaper(line)
 end
 
 return owner

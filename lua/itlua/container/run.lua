@@ -113,6 +113,7 @@ local function fresh(engine, options, labels)
   local given, known = prepare(engine, options)
   local container = Container.new(engine, { name = options.name or made_up_name(options), image = options.image })
   local body = plan.create(given, labels, known)
+  owner.protect(engine)
   -- From here on it is named and removed, even when this task is stopped while the engine creates it.
   container.lease = closing.add("container " .. container:label(), 1, function() container:_delete() end)
   local ok, err = pcall(function()

@@ -61,6 +61,7 @@ local function remove(self, what)
 end
 
 local function create(self, what, path, body)
+  owner.protect(self.engine)
   self.lease = closing.add(tostring(self), 2, function() delete(self, what) end)
   local span = core.span("container", "create " .. tostring(self))
   local ok, result = pcall(self.engine.ask, self.engine, "POST", path, "create " .. tostring(self), { json = body })

@@ -54,23 +54,55 @@ describe("what is left open", function()
     assert.is_false(engine.has((result.stdout:gsub("%s+$", ""))))
   end)
 
-  it("by a run that was killed is removed", function()
+  local SCRIPT = [[
+    local container = require "itlua.container"
+    local net, volume = container.network(), container.volume()
+    local c = container.run { image = "busybox", command = { "sleep", "1000" }, network = net }
+    io.stdout:setvbuf "line"
+    print("up " .. c.name .. " " .. volume.name .. " ")
+    require "itlua.task".sleep(20)
+  ]]
+
+  local function all_gone(name, volume)
+    task.eventually(function() return not engine.has(name) end, { timeout = 5 })
+    task.eventually(function()
+      return container.engine():call("GET", "/volumes/" .. volume, "look", { may = { [404] = true } }).status == 404
+    end, { timeout = 5 })
+  end
+
+  it("by a killed script is removed", function()
     local dir <close> = fs.tempdir()
-    local script = dir:write("script.lua", ([[
-      local container = require "itlua.container"
-      local net, volume = container.network(), container.volume()
-      local c = container.run { image = "busybox", command = { "sleep", "1000" }, network = net }
-      io.stdout:setvbuf "line"
-      print("up " .. c.name .. " " .. volume.name)
-      require "itlua.task".sleep(100)
-    ]]))
-    local run = process.start { process.self(), "exec", script }
+    local run = process.start { process.self(), "exec", dir:write("script.lua", SCRIPT) }
     local name, volume = run:expect("up (%S+) (%S+)", { timeout = 20 })
     run:signal "KILL"
     run:wait()
-    owner.sweep(container.engine()) -- as the next run does
-    task.eventually(function() return not engine.has(name) end, { timeout = 5 })
-    local r = container.engine():call("GET", "/volumes/" .. volume, "look", { may = { [404] = true } })
-    assert.equal(404, r.status)
+    all_gone(name, volume)
+  end)
+
+  it("by a killed run of specs is removed", function()
+    local dir <close> = fs.tempdir()
+    local said = dir:join "said"
+    local spec = dir:write("x_spec.lua", ("it('runs', function() local print = function(text) " ..
+      "require 'itlua.fs'.write(%q, text) end\n%s end)"):format(said, SCRIPT))
+    local run = process.start { process.self(), spec }
+    local name, volume = task.eventually(function()
+      return fs.read(said):match "up (%S+) (%S+) "
+    end, { timeout = 20 })
+    run:signal "KILL"
+    run:wait()
+    all_gone(name, volume)
+  end)
+
+  it("of processes that are gone is removed by the next run", function()
+    local text = owner.current().text:gsub("%d+$", "1") -- this process id, but another process
+    local c <close> = container.run { image = "busybox", command = { "sleep", "1000" },
+      labels = { [owner.LABEL] = "another:machine:1:2:3" } }
+    assert.equal(owner.current().text, c:inspect().Config.Labels[owner.LABEL])
+    local e = container.engine()
+    local created = e:ask("POST", "/containers/create", "create", { json = { Image = "busybox",
+      Labels = { [owner.LABEL] = text } } })
+    owner.sweep(e)
+    assert.is_false(engine.has(created.Id))
+    assert.is_true(c:running())
   end)
 end)
