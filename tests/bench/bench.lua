@@ -9,8 +9,9 @@
 --
 -- A row: key; what, against; as = "time" (ours/theirs, at most `reach`), "faster" (theirs/ours, at least), "rate" (of
 -- `per` a measurement; theirs/ours, at least), "seconds", "MB" (ours alone, at most); needs: programs it cannot do
--- without; run(compare) calls compare(ours [, theirs]), functions that return seconds (or MB), and returns what that
--- returns. Or: several(runs) returns finished rows { what, against, reach, figure, met }.
+-- without; times = 3: what is short is measured as many times as often; run(compare) calls compare(ours [, theirs]),
+-- functions that return seconds (or MB), and returns what that returns.
+-- Or: several(runs) returns finished rows { what, against, reach, figure, met }.
 
 local peers = require "tests.bench.peers"
 
@@ -27,13 +28,15 @@ local function median(values)
   return #values % 2 == 1 and values[middle] or (values[middle] + values[middle + 1]) / 2
 end
 
-local function compare(ours, theirs)
-  local mine, other = {}, {}
-  for i = 1, runs do
-    if theirs then other[i] = theirs() end
-    mine[i] = ours()
+local function comparing(rounds)
+  return function(ours, theirs)
+    local mine, other = {}, {}
+    for i = 1, rounds do
+      if theirs then other[i] = theirs() end
+      mine[i] = ours()
+    end
+    return median(mine), theirs and median(other)
   end
-  return median(mine), theirs and median(other)
 end
 
 local function rate(n)
@@ -91,7 +94,7 @@ local function measure(row)
     if row.several then
       for _, one in ipairs(row.several(runs)) do print_row(one, one.reach, one.figure, one.met) end
     else
-      print_row(row, readings[row.as](row, row.run(compare)))
+      print_row(row, readings[row.as](row, row.run(comparing(runs * (row.times or 1)))))
     end
   end)
   if not ok then print_row(row, "-", "could not be measured: " .. tostring(err):gsub("%s*\n%s*", " / "):gsub("|", "/")) end

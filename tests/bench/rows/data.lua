@@ -34,13 +34,13 @@ local function parse(line)
 end
 
 return {
-  { key = "set", what = "Redis: sequential SET", against = "a hiredis loop in C", as = "rate", per = 20000, reach = 0.8,
-    needs = { "redis-server" }, run = function(compare)
+  { key = "set", what = "Redis: sequential SET", against = "a hiredis loop in C", as = "rate", per = 5000, reach = 0.8,
+    times = 3, needs = { "redis-server" }, run = function(compare)
       local raw = peers.program("redis_raw", "hiredis")
       local redis <close> = peers.redis()
       return compare(function()
-        return peers.in_test(connect:format(redis.port), 'for _ = 1, 20000 do r:set("key:000000000000", "xxx") end')
-      end, function() return tonumber(peers.output { raw, redis.port, "20000" }) end)
+        return peers.in_test(connect:format(redis.port), 'for _ = 1, 5000 do r:set("key:000000000000", "xxx") end')
+      end, function() return tonumber(peers.output { raw, redis.port, "5000" }) end)
     end },
   { key = "pipeline", what = "Redis: pipelined SET, 100 at a time", against = "redis-benchmark -P 100 (50 clients)",
     as = "rate", per = 1, reach = 0.4, needs = { "redis-server", "redis-benchmark" }, run = pipelined(50) },

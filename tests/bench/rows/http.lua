@@ -19,7 +19,7 @@ end
 
 return {
   { key = "requests", what = "500 tests of one request each, whole process",
-    against = "the same 500 requests by a libcurl loop in C", as = "time", reach = 2.5, needs = { "nginx" },
+    against = "the same 500 requests by a libcurl loop in C", as = "time", reach = 2.5, times = 3, needs = { "nginx" },
     run = function(compare)
       local raw = peers.program("http_raw", "libcurl")
       local web <close> = peers.nginx()
@@ -29,13 +29,13 @@ return {
       end, function() return peers.timed { raw, web.url, "500" } end)
     end },
   { key = "gets", what = "sequential keep-alive GETs in one test", against = "a libcurl loop in C", as = "rate",
-    per = 20000, reach = 0.85, needs = { "nginx" }, run = function(compare)
+    per = 5000, reach = 0.85, times = 3, needs = { "nginx" }, run = function(compare)
       local raw = peers.program("http_raw", "libcurl")
       local web <close> = peers.nginx()
       return compare(function()
         return peers.in_test(('local api = require("itlua.http").client { base_url = %q }'):format(
-          web.url:gsub("/$", "")), 'for _ = 1, 20000 do assert(api:get("/").status == 200) end')
-      end, function() return tonumber(peers.output({ raw, web.url, "20000" }):match "in ([%d.]+) s") end)
+          web.url:gsub("/$", "")), 'for _ = 1, 5000 do assert(api:get("/").status == 200) end')
+      end, function() return tonumber(peers.output({ raw, web.url, "5000" }):match "in ([%d.]+) s") end)
     end },
   { key = "burst", what = "http.burst, 32 connections", against = "wrk -t1 -c32", as = "rate", per = 1, reach = 0.35,
     needs = { "nginx", "wrk" }, run = function(compare)

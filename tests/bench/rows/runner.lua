@@ -34,7 +34,7 @@ local busted = { "lua5.4", "/usr/bin/busted" }
 
 return {
   { key = "empty", what = "one empty spec, whole process", against = "busted under Lua 5.4", as = "time", reach = 1,
-    needs = busted, run = against_busted(1, 1) },
+    times = 3, needs = busted, run = against_busted(1, 1) },
   { key = "tests", what = "10,000 one-assert tests in one file", against = "busted under Lua 5.4", as = "faster",
     reach = 15, needs = busted, run = against_busted(1, 10000) },
   { key = "files", what = "200 files of 50 tests, -j 2", against = "busted under Lua 5.4", as = "faster", reach = 8,
