@@ -217,12 +217,13 @@ describe("a TLS server", function()
       local srv <close> = server.listen { tls = tls }
       assert.matches("^https://", srv.url)
       srv:post("/", function(req) return req.body end)
+      -- First of all: libcurl 8.14 would send plain HTTP over a TLS connection that it has to the same port.
+      assert.is_false((pcall(http.get, (srv.url:gsub("https", "http")))))
+      assert.is_false((pcall(http.get, srv.url)))
       local api = http.client { base_url = srv.url, tls = { ca = cert } }
       assert.equal("secret", api:post("/", { body = "secret" }).body)
       local large = ("x"):rep(3000000)
       assert.is_true(api:post("/", { body = large }).body == large)
-      assert.is_false((pcall(http.get, srv.url)))
-      assert.is_false((pcall(http.get, (srv.url:gsub("https", "http")))))
       assert.equal("still", api:post("/", { body = "still" }).body)
     end
   end)
