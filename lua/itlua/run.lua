@@ -7,6 +7,7 @@ local run = {
   in_test = false, ---@type boolean  a test runs, its before_each and after_each hooks included
   test = nil,     ---@type string?   its full name, where somebody registered
   audit = false,  ---@type boolean   `--audit`: name what a test leaves behind
+  services = nil, ---@type { socket: string, plan: table }?   where the run's services are, see itlua.services
   watched = false, ---@type boolean  somebody registered for the tests of this file
 }
 

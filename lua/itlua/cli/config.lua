@@ -11,7 +11,7 @@ local config = {}
 local BUDGET = 5 -- seconds that a configuration file may compute
 
 -- Words of itlua.lua that are no options of the command line.
-local own = { "profiles", "secrets" }
+local own = { "profiles", "secrets", "services" }
 
 local function read(path)
   local f, why = io.open(path, "rb")
@@ -73,7 +73,7 @@ local function take(into, from, path, text, strict)
       end
       into[o.long] = v
       for _, other in ipairs(o.sets or {}) do into[other] = v end
-    elseif strict and not (from == strict and (name == "profiles" or name == "secrets")) then
+    elseif strict and not (from == strict and (name == "profiles" or name == "secrets" or name == "services")) then
       local known = { table.unpack(own) }
       for _, option in ipairs(options.run) do
         if option.config ~= false then known[#known + 1] = option.long end
@@ -123,6 +123,11 @@ local function project(into, path, profile)
     return ("%s: secrets must be a list of names of environment variables"):format(place(path, text, "secrets"))
   end
   into.secrets = file.secrets
+  if file.services ~= nil then
+    local services, mistake, word = require("itlua.services.plan").read(file.services)
+    if not services then return ("%s: %s"):format(place(path, text, word), mistake) end
+    into.services = services
+  end
   local profiles = file.profiles or {}
   if type(profiles) ~= "table" then
     return ("%s: profiles must be a table of tables"):format(place(path, text, "profiles"))
@@ -144,7 +149,7 @@ end
 --- All settings of a run, from everywhere.
 ---@param given table        what the command line said (options.parse)
 ---@param roots string[]     its paths
----@return table? settings   long names to values; ROOT, project (there is an itlua.lua), secrets
+---@return table? settings   long names to values; ROOT, project (there is an itlua.lua), secrets, services
 ---@return string? wrong     what is wrong with them, with the place
 function config.load(given, roots)
   local settings = options.defaults()

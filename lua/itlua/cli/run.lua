@@ -23,7 +23,7 @@ Exit code: 0 all passed; 1 failures, errors, or no test ran; 2 wrong usage or
 settings; 3 interrupted.
 ]] .. options.describe(options.run) .. [[
 
-Other commands: exec, list, report, doctor, version (itlua help, itlua help COMMAND).
+Other commands: exec, list, services, report, doctor, version (itlua help, itlua help COMMAND).
 Settings are read from .busted and itlua.lua; what the command line says wins.
 ]]
 end
@@ -75,7 +75,7 @@ local function shape(settings, files)
 end
 
 local supervisors_own = {
-  "ROOT", "output", "Xoutput", "jobs", "concurrency", "mask", "secrets", "log-success", "project", "directory",
+  "ROOT", "output", "Xoutput", "jobs", "concurrency", "mask", "secrets", "log-success", "project", "directory", "services",
 }
 
 -- What the workers get to know.
@@ -248,6 +248,19 @@ local function mask_of(settings)
   return require("itlua.mask").new { values = values }
 end
 
+-- The process that runs the services of itlua.lua, or the one that `itlua services up` has left.
+local function start_services(settings, files)
+  if not settings.services or settings.list or #files == 0 then return nil end
+  local link = require "itlua.services.link"
+  local socket, fingerprint = link.kept()
+  if not socket then return link.start(settings.services) end
+  if fingerprint == link.fingerprint(settings.services) then
+    return setmetatable({ socket = socket }, { __close = function() end }) -- they stay
+  end
+  io.stderr:write("itlua: itlua.lua has changed since `itlua services up`: this run starts services of its own\n")
+  return link.start(settings.services)
+end
+
 local function open_log(settings)
   local path = settings["log-success"]
   if not path then return nil end
@@ -295,6 +308,8 @@ function run.run(args, all, preset)
     limit = (settings["fail-fast"] or settings["keep-going"] == false) and 1 or settings["max-failures"],
     settings = worker_settings(settings, files, args, isolated, jobs * concurrency == 1),
   }
+  local running <close> = start_services(settings, files)
+  job.plan.settings.services = running and { socket = running.socket, plan = settings.services }
   local _ <close> = system.watch_signals(settings["in-process"])
   io.stdout:setvbuf("full", 65536)
   return finish(settings, reports, log, run_all(job, teller(reports, settings, log)))

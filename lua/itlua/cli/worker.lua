@@ -2,6 +2,7 @@
 -- A state of its own per file is the worker's business (src/app/worker.c): then `take` has one file and no more.
 
 local core = require "itlua.core"
+local current_run = require "itlua.run"
 
 ---@param settings table              the settings of the run, see itlua.spec
 ---@param take fun(): string?         waits for the next file; nil when there are no more
@@ -10,6 +11,7 @@ local core = require "itlua.core"
 return function(settings, take, emit, stopped)
   local path = take()
   if not path then return end
+  current_run.services = settings.services
   local session = require("itlua.spec").new(settings, emit)
   core.daemon(function()
     stopped()

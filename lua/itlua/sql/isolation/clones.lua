@@ -27,7 +27,7 @@ local function connect_to(db, name)
   for key, value in pairs(db.address) do where[key] = value end
   for key, value in pairs(db.options) do where[key] = value end
   where.url, where.database, where.dbname = nil, nil, name
-  return require("itlua.sql").connect(where)
+  return require("itlua.sql.connection").open(where, true) -- until the file has ended, whichever block asked for it
 end
 
 -- The same text for the same seeds: files by their contents.

@@ -1,0 +1,168 @@
+--- The services of a run: what `services` in itlua.lua describes, started when it is first used, once for all files.
+--
+--     local services = require "itlua.services"
+--     local db = services.db:connect()                       -- a database of this file's own, migrated
+--     local api = http.client { base_url = services.app.url }
+--     services.app:restart()
+--
+-- Fields: url, host, port, … as its kind has them; pid, name, kind, provider, state. Errors have kind "service":
+-- NOT_READY, EXITED, NO_PROVIDER (with the verdict), NOT_RUNNING, NOT_OURS, UNKNOWN, NO_HOST.
+
+local core = require "itlua.core"
+local nearest = require "itlua.cli.nearest"
+local show = require "itlua.show"
+
+local current_run = require "itlua.run"
+
+---@class itlua.services.Service
+---@field name string
+---@field kind string
+---@field spec table             what itlua.lua says of it
+---@field url string
+---@field pid integer
+local Service = {}
+
+local link -- to the host, once it is asked
+
+local function host()
+  if not link then link = require("itlua.services.link").to(current_run.services.socket) end
+  return link
+end
+
+local function plan()
+  local given = current_run.services
+  if given then return given.plan end
+  core.raise("service", "UNKNOWN", "there are no services here: itlua.lua declares none, or this is no run of specs")
+end
+
+-- ---- what it is
+
+local function status(self, method, path, body)
+  local answer = host():ask(method, path, body)
+  rawset(self, "known", answer)
+  return answer
+end
+
+local function where(self, action)
+  return ("/services/%s%s"):format(rawget(self, "name"), action and "/" .. action or "")
+end
+
+-- Starts it where it is not started yet.
+local function known(self)
+  return rawget(self, "known") or status(self, "GET", where(self))
+end
+
+--- Waits until it is ready; what is asked of it does so by itself.
+---@return itlua.services.Service
+function Service:start()
+  if known(self).state ~= "ready" then status(self, "POST", where(self, "start"), {}) end
+  return self
+end
+
+--- Ends its process: TERM, then KILL. It stays away until start or restart.
+---@param options? { timeout?: number } seconds between the two; 5
+function Service:stop(options)
+  known(self)
+  status(self, "POST", where(self, "stop"), { timeout = options and options.timeout })
+end
+
+--- Ends it, starts it again, and waits until it is ready.
+---@param options? { timeout?: number }
+function Service:restart(options)
+  known(self)
+  status(self, "POST", where(self, "restart"), { timeout = options and options.timeout })
+end
+
+--- Sends a signal to it and all that it started: "HUP", "KILL".
+---@param name string
+function Service:signal(name)
+  if type(name) ~= "string" then core.usage "signal needs a name: \"HUP\"" end
+  known(self)
+  status(self, "POST", where(self, "signal"), { signal = (name:upper():gsub("^SIG", "")) })
+end
+
+--- Stops it in its tracks (SIGSTOP): it answers nobody, and its connections stay.
+function Service:pause() Service.signal(self, "STOP") end
+
+--- Lets it go on after pause.
+function Service:resume() Service.signal(self, "CONT") end
+
+--- What it has printed.
+---@param options? { since?: number, last?: integer } since: seconds on core's wall clock; last: so many lines
+---@return string
+function Service:logs(options)
+  local query = {}
+  if options and options.since then query[#query + 1] = ("since=%.6f"):format(options.since) end
+  if options and options.last then query[#query + 1] = ("last=%d"):format(options.last) end
+  known(self)
+  return host():ask("GET", where(self, "logs") .. (query[1] and "?" .. table.concat(query, "&") or "")) --[[@as string]]
+end
+
+--- What is known of it now: state ("ready", "stopped", "ended", …), title, provider, pid, exit, seconds, fields.
+---@return table
+function Service:status()
+  known(self)
+  return status(self, "GET", where(self))
+end
+
+local fresh = { pid = true, state = true, exit = true }
+
+local function field(self, key)
+  local answer = fresh[key] and Service.status(self) or known(self)
+  local fields = answer.fields or {}
+  if fields[key] ~= nil then return fields[key] end
+  if fresh[key] or key == "provider" or key == "title" or key == "seconds" then return answer[key] end
+  local name = rawget(self, "name")
+  if answer.state ~= "ready" then
+    core.raise("service", "NOT_RUNNING", ("%s does not run: it is %s"):format(name, answer.state))
+  end
+  local names = show.keys(fields)
+  core.usage(("services.%s has no '%s'%s"):format(name, tostring(key), nearest.hint(tostring(key), names)))
+end
+
+-- Keys that somebody else asks every table for.
+local function is_ours(key)
+  return type(key) == "string" and not key:find "^__"
+end
+
+local metatable = { __name = "itlua.service" }
+
+function metatable.__index(self, key)
+  local method = Service[key] or rawget(self, "methods")[key]
+  if method or not is_ours(key) then return method end
+  return field(self, key)
+end
+
+function metatable.__tostring(self)
+  local answer = rawget(self, "known")
+  return ("service %s (%s)"):format(rawget(self, "name"), answer and answer.title or rawget(self, "kind"))
+end
+
+-- ---- all of them
+
+local handles = {}
+local of_run
+
+local function handle(name)
+  if of_run ~= current_run.services then -- another run in the same state
+    of_run, handles, link = current_run.services, {}, nil
+  end
+  local spec = plan()[name]
+  if not spec then
+    core.raise("service", "UNKNOWN", ("there is no service '%s' in itlua.lua%s"):format(tostring(name),
+      nearest.hint(tostring(name), show.keys(plan()))))
+  end
+  if not handles[name] then
+    local kind = require("itlua.services.kinds").find(spec.kind)
+    handles[name] = setmetatable({ name = name, kind = spec.kind, spec = spec, methods = kind.methods or {} }, metatable)
+  end
+  return handles[name]
+end
+
+return setmetatable({}, {
+  __name = "itlua.services",
+  __index = function(_, name)
+    if not is_ours(name) then return nil end
+    return handle(name)
+  end,
+})

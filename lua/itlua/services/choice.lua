@@ -1,0 +1,37 @@
+--- Which of its kind's providers a service gets: the first that has one, or the one that it names.
+
+local choice = {}
+
+---@class itlua.services.Choice
+---@field provider itlua.services.Provider
+---@field offer any
+---@field text string          what it is: "PostgreSQL 15.4 in /usr/lib/postgresql/15/bin"
+---@field passed string[]      "docker: no engine answers": those tried before
+
+--- Looks for one.
+---@param kind itlua.services.Kind
+---@param spec itlua.services.Spec
+---@return itlua.services.Choice?
+---@return string[] passed
+function choice.of(kind, spec)
+  local passed = {}
+  for _, provider in ipairs(kind.providers) do
+    if not spec.provider or spec.provider == provider.name then
+      local ok, offer, text = pcall(provider.find, spec)
+      if ok and offer then return { provider = provider, offer = offer, text = text, passed = passed }, passed end
+      passed[#passed + 1] = ("%s: %s"):format(provider.name, ok and text or tostring(offer))
+    end
+  end
+  return nil, passed
+end
+
+--- Whether a version is what was asked for: "15" is any 15.
+---@param asked? string
+---@param version string
+---@return boolean
+function choice.version_fits(asked, version)
+  if not asked then return true end
+  return version == asked or version:sub(1, #asked + 1) == asked .. "."
+end
+
+return choice

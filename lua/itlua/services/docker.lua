@@ -1,0 +1,83 @@
+--- Containers as services: whether there are any here, and how one becomes what the host runs (itlua.container).
+
+local core = require "itlua.core"
+
+local docker = {}
+
+-- The engine is looked for once a process.
+local known, why
+
+local function available(container)
+  if known == nil then known, why = container.available() end
+  return known, why
+end
+
+--- An offer of an image, where an engine answers and has it; with `pull` also where it would have to be fetched.
+---@param spec table
+---@param repository string     "postgres"
+---@param tag string            where no version was asked for: "16-alpine"
+---@param pull boolean?
+---@return { image: string, version: string }?
+---@return string text
+function docker.find(spec, repository, tag, pull)
+  local container = require "itlua.container"
+  local ok, reason = available(container)
+  if not ok then return nil, (tostring(reason):match "[^\n]*") end
+  local image = spec.image or ("%s:%s"):format(repository, spec.version and spec.version .. "-alpine" or tag)
+  local plain = spec.version and not spec.image and repository .. ":" .. spec.version
+  if plain and not container.image(image) and container.image(plain) then image = plain end
+  local offer = { image = image, version = spec.version or image:match ":([%d.]+)" or "?" }
+  if container.image(image) then return offer, ("container %s"):format(image) end
+  if pull or spec.image or spec.provider == "docker" then return offer, ("container %s, to be pulled"):format(image) end
+  return nil, ("the engine has no %s; option image or provider = \"docker\" would pull it"):format(image)
+end
+
+--- The provider of a kind's images that are here, and the one that fetches them where nothing else offers.
+---@param repository string
+---@param tag string
+---@param start fun(context: itlua.services.Context, offer: table): itlua.services.Instance
+---@return itlua.services.Provider here, itlua.services.Provider fetched
+function docker.providers(repository, tag, start)
+  return {
+    name = "docker", start = start, find = function(spec) return docker.find(spec, repository, tag) end,
+  }, {
+    name = "docker", start = start, find = function(spec) return docker.find(spec, repository, tag, true) end,
+  }
+end
+
+--- Starts it. The instance has host and port, where its port is published.
+---@param offer { image: string }
+---@param context itlua.services.Context
+---@param options { port: integer, env?: table }
+---@return itlua.services.Instance
+function docker.run(offer, context, options)
+  local env = {}
+  for name, value in pairs(options.env or {}) do env[name] = value end
+  for name, value in pairs(context.spec.env or {}) do env[name] = value end
+  local c = require("itlua.container").run {
+    image = offer.image, env = env, ports = { options.port }, startup_timeout = context.seconds,
+    command = options.command,
+  }
+  local instance = { container = c, host = c.host, port = c:port(options.port) }
+  function instance:launch()
+    c:start()
+    self.port = c:port(options.port)
+    self.fields.port = self.port
+    if self.moved then self:moved() end
+  end
+  function instance.stop(_, seconds) c:stop { timeout = math.ceil(seconds) } end
+  function instance.signal(_, name)
+    if name == "STOP" then c:pause()
+    elseif name == "CONT" then c:unpause()
+    else c:kill(name) end
+  end
+  function instance.read_log(_, last, since) return c:logs { tail = last, since = since } end
+  function instance:discard()
+    local ok, err = pcall(c.remove, c)
+    if not ok and core.is_error(err) ~= "container" then error(err, 0) end
+    self.stop = nil
+  end
+  return instance
+end
+
+return docker

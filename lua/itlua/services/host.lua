@@ -1,0 +1,160 @@
+--- The process that runs the services of a run: `itlua services host`, started by the supervisor (link.lua) or by
+--- `itlua services up`. It gets the plan on its stdin, listens on a unix socket, starts what is asked for, and ends
+--- everything on SIGTERM, which also comes (from process_guard.c) when whoever started it was killed.
+--
+--     GET  /services              all of them
+--     GET  /services/NAME         starts it with what it needs, and answers when it is ready, or why it is not
+--     POST /services/NAME/DO      start, stop, restart, signal {"signal"}
+--     GET  /services/NAME/logs    what it has printed; ?since=seconds&last=lines
+--     POST /stop                  ends the host
+
+local Entry = require "itlua.services.entry"
+local core = require "itlua.core"
+local fs = require "itlua.fs"
+local json = require "itlua.json"
+local native = require "itlua.services.native"
+local server = require "itlua.server"
+local system = require "itlua.cli.core"
+
+local host = {}
+
+local GRACE = 0.6 -- seconds between TERM and KILL at the end: the guard gives us one
+
+local NAME = "itlua-services-"
+
+-- ---- folders
+
+local function own_pid()
+  local f = assert(io.open "/proc/self/stat")
+  local text = f:read "a"
+  f:close()
+  return text:match "^%d+"
+end
+
+-- What hosts that were killed have left.
+local function sweep(place)
+  for _, entry in ipairs(fs.list(place)) do
+    local pid = entry:match("^" .. NAME:gsub("%p", "%%%0") .. "(%d+)%-")
+    if pid and not fs.exists("/proc/" .. pid) then
+      pcall(fs.remove, fs.join(place, entry), { recursive = true, force = true })
+    end
+  end
+end
+
+-- A folder in memory, made when the first service needs one.
+local function lazy_folder()
+  local made
+  return function()
+    if not made then
+      local place = native.place()
+      sweep(place)
+      made = fs.tempdir { within = place, prefix = NAME .. own_pid() .. "-" }
+    end
+    return made.path
+  end, function() if made then made:close() end end
+end
+
+-- ---- answers
+
+local function failure_of(err)
+  return { code = core.is_error(err) and err.code or "FAILED", message = core.is_error(err) and err.message or tostring(err) }
+end
+
+local function answer(entry)
+  return { status = entry.failure and 503 or 200, json = entry:status() }
+end
+
+local actions = {}
+
+function actions.start(entry) entry:start() end
+
+function actions.stop(entry, options) entry:stop(options.timeout) end
+
+function actions.restart(entry, options)
+  entry:stop(options.timeout)
+  entry:start()
+end
+
+function actions.signal(entry, options) entry:signal(options.signal) end
+
+local function routes(srv, self)
+  local function entry_of(req)
+    local entry = self.entries[req.params.name]
+    if entry then return entry end
+    error { status = 404, json = { failure = { code = "UNKNOWN", message = "there is no such service" } } }
+  end
+  srv:get("/services", function()
+    local list = {}
+    for _, entry in pairs(self.entries) do list[#list + 1] = entry:status() end
+    table.sort(list, function(a, b) return a.name < b.name end)
+    return { json = { fingerprint = self.fingerprint, services = json.array and json.array(list) or list } }
+  end)
+  srv:get("/services/{name}", function(req)
+    local entry = entry_of(req)
+    if entry.state == "idle" or entry.state == "starting" then entry:start() end
+    return answer(entry)
+  end)
+  srv:get("/services/{name}/logs", function(req)
+    return { text = entry_of(req):log(tonumber(req.query.since), tonumber(req.query.last)) }
+  end)
+  srv:post("/services/{name}/{action}", function(req)
+    local entry, action = entry_of(req), actions[req.params.action]
+    if not action then return { status = 404 } end
+    local options = req.body ~= "" and req:json() or {}
+    local ok, err = pcall(action, entry, options)
+    if not ok then return { status = 409, json = { failure = failure_of(err) } } end
+    return answer(entry)
+  end)
+  srv:post("/stop", function()
+    core.daemon(self.finish)
+    return { status = 202 }
+  end)
+end
+
+-- ---- its life
+
+local function discard_all(self)
+  local tasks = {}
+  for _, entry in pairs(self.entries) do
+    tasks[#tasks + 1] = core.spawn(function() entry:discard(GRACE) end)
+  end
+  for _, task in ipairs(tasks) do core.join(task) end
+end
+
+-- Waits until it is to end.
+local function wait_for_end(self)
+  local over = false
+  local sleeper = core.spawn(function() core.sleep(math.huge) end)
+  function self.finish()
+    if over then return end
+    over = true
+    core.sleep(0.01) -- the answer to POST /stop
+    core.cancel(sleeper)
+  end
+  core.daemon(function()
+    system.signal()
+    self.finish()
+  end)
+  return function() core.join(sleeper) end
+end
+
+--- Runs it. Returns when everything has ended.
+---@param given { socket: string, plan: itlua.services.Plan, fingerprint: string, start?: string[] }
+function host.run(given)
+  local folder, remove = lazy_folder()
+  local self = { entries = {}, folder = folder, fingerprint = given.fingerprint }
+  for name, spec in pairs(given.plan) do self.entries[name] = Entry.new(self, name, spec) end
+  local _ <close> = system.watch_signals(false)
+  local wait = wait_for_end(self)
+  local srv = server.listen { unix = given.socket, journal = 1, idle_timeout = 0 }
+  routes(srv, self)
+  print "ready"
+  io.stdout:flush()
+  wait()
+  srv:close()
+  discard_all(self)
+  remove()
+  pcall(fs.remove, given.socket, { force = true })
+end
+
+return host

@@ -1,0 +1,161 @@
+--- Services of kind "postgres": a PostgreSQL server with an empty or migrated database.
+--
+--     db = { kind = "postgres", version = "15", migrations = "db/migrations", seeds = "db/seeds",
+--            settings = { log_statement = "all" } }
+--
+-- In a spec `services.db:connect()` is a database of the file's own, `services.db.url` the one that all share.
+
+local choice = require "itlua.services.choice"
+local core = require "itlua.core"
+
+local postgres = {
+  name = "postgres",
+  options = {
+    version = "version", migrations = "text", seeds = "text", settings = "table", database = "string", image = "string",
+    env = "table",
+  },
+  fields = { "url", "host", "port", "user", "password", "database", "version" },
+}
+
+local function sql() return require "itlua.sql" end
+
+local function url_of(fields, database)
+  return ("postgresql://%s:%s@%s:%d/%s"):format(fields.user, fields.password, fields.host, fields.port, database)
+end
+
+local function select_one(url)
+  return {
+    name = "SELECT 1 over TCP",
+    try = function()
+      local db <close> = sql().connect { url = url, timeout = 2 }
+      return db:value "SELECT 1" == 1
+    end,
+  }
+end
+
+-- ---- an existing server
+
+local function version_of(url)
+  local db <close> = sql().connect { url = url, timeout = 5 }
+  return (db:value "SHOW server_version"):match "^[%d.]+"
+end
+
+local environment = { name = "environment" }
+
+function environment.find(spec)
+  local url = os.getenv "DATABASE_URL"
+  if not url or url == "" then return nil, "DATABASE_URL is not set" end
+  if not url:find "^postgres" then return nil, "DATABASE_URL is not of PostgreSQL" end
+  local ok, version = pcall(version_of, url)
+  if not ok then
+    core.raise("service", "UNREACHABLE", "DATABASE_URL is set, but its server does not answer: " .. tostring(version))
+  end
+  if not choice.version_fits(spec.version, version) then
+    return nil, ("DATABASE_URL is a PostgreSQL %s, not %s"):format(version, spec.version)
+  end
+  return { url = url, version = version }, ("PostgreSQL %s of DATABASE_URL"):format(version)
+end
+
+-- A database of the run's own there: what the server holds is not ours to change.
+function environment.start(context, offer)
+  local fields = { version = offer.version }
+  local admin = sql().connect(offer.url)
+  for name, from in pairs { host = "host", port = "port", user = "user", password = "password" } do
+    fields[name] = admin.address[from] or ""
+  end
+  fields.port = math.tointeger(tonumber(fields.port)) or 5432
+  local own = ("itlua_run_%s_%d"):format(context.name:lower(), math.random(1 << 30, 1 << 40))
+  fields.admin = offer.url
+  admin:close()
+  return {
+    fields = fields, database = own, external = "DATABASE_URL",
+    discard = function()
+      local db <close> = sql().connect(offer.url)
+      db:exec(("DROP DATABASE IF EXISTS %s WITH (FORCE)"):format(own))
+    end,
+  }
+end
+
+-- ---- a server in a container
+
+local function start_container(context, offer)
+  local instance = require("itlua.services.docker").run(offer, context, {
+    port = 5432, env = { POSTGRES_PASSWORD = "itlua", POSTGRES_USER = "postgres", POSTGRES_DB = "postgres" },
+  })
+  instance.fields = { host = instance.host, port = instance.port, user = "postgres", password = "itlua",
+    version = offer.version }
+  instance.fields.admin = url_of(instance.fields, "postgres")
+  instance.ready = { select_one(instance.fields.admin) }
+  return instance
+end
+
+-- ---- a server of this machine's programs
+
+local native = { name = "native" }
+
+function native.find(spec)
+  local cluster = require "itlua.services.cluster"
+  local there = cluster.installed()
+  if #there == 0 then return nil, "no postgres with initdb in PATH or /usr/lib/postgresql/*/bin" end
+  local versions = {}
+  for i, one in ipairs(there) do
+    if choice.version_fits(spec.version, one.version) then
+      return one, ("PostgreSQL %s in %s"):format(one.version, one.bin)
+    end
+    versions[i] = one.version
+  end
+  return nil, ("version %s was asked for, installed is %s"):format(spec.version, table.concat(versions, ", "))
+end
+
+function native.start(context, offer)
+  local instance = require("itlua.services.cluster").start(context, offer)
+  instance.fields.admin = url_of(instance.fields, "postgres")
+  instance.ready = { select_one(instance.fields.admin) }
+  return instance
+end
+
+local docker, fetched = require("itlua.services.docker").providers("postgres", "16-alpine", start_container)
+postgres.providers = { environment, docker, native, fetched }
+
+-- ---- its data
+
+--- Makes the shared database, migrated and seeded, from the template that connect() clones as well.
+function postgres.prepare(context, instance)
+  local fields, spec = instance.fields, context.spec
+  fields.database = instance.database or spec.database or "app"
+  fields.url = url_of(fields, fields.database)
+  local admin <close> = sql().connect(fields.admin)
+  local base = "template1"
+  if spec.migrations or spec.seeds then
+    base = require("itlua.sql.isolation.clones").source(admin, { migrations = spec.migrations, seeds = spec.seeds }).template
+  end
+  local there = admin:value("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", fields.database)
+  if not there then admin:exec(("CREATE DATABASE %s TEMPLATE %s"):format(admin:identifier(fields.database), base)) end
+  fields.admin = nil
+end
+
+-- ---- in a spec
+
+postgres.methods = {}
+
+---@class itlua.services.PostgresOptions: itlua.sql.IsolateOptions
+---@field by? "database"|"transaction"|"truncate"|false   a database of the file's own (the default); or the shared one, the
+---    tests isolated in that way or, with false, not at all
+
+--- A connection for this file.
+---@param service itlua.services.Service
+---@param options? itlua.services.PostgresOptions
+---@return itlua.sql.Connection
+function postgres.methods.connect(service, options)
+  local all = { by = "database", migrations = service.spec.migrations, seeds = service.spec.seeds }
+  for name, value in pairs(options or {}) do all[name] = value end
+  sql()
+  local db = require("itlua.sql.connection").open(service.url, true) -- the file's, whichever block asked for it
+  if all.by == false then return db end
+  if all.by ~= "database" then all.migrations, all.seeds = nil, nil end
+  local own = db:isolate(all)
+  if own ~= db then db:close() end
+  return own
+end
+
+return postgres

@@ -1,0 +1,172 @@
+--- The way to the host of the services (host.lua): starting one, finding one that was left running, asking it.
+
+local core = require "itlua.core"
+local fs = require "itlua.fs"
+local json = require "itlua.json"
+
+local link = {}
+
+local PATIENCE = 10 -- seconds until a host that was started has to listen
+
+-- ---- asking
+
+---@class itlua.services.Link
+---@field socket string
+local Link = {}
+Link.__index = Link
+
+--- A way to the host that listens, or will in a moment, on this socket.
+---@param socket string
+---@return itlua.services.Link
+function link.to(socket)
+  return setmetatable({ socket = socket }, Link)
+end
+
+local function client_of(self)
+  if not self.client then
+    self.client = require("itlua.http").client {
+      unix_socket = self.socket, base_url = "http://services", quiet = true, timeout = false, proxy = false, cookies = false,
+    }
+  end
+  return self.client
+end
+
+-- The host may not listen yet. A service takes as long as it takes: the test's deadline ends this wait.
+local function request(self, method, path, body)
+  local client, deadline = client_of(self), core.now() + PATIENCE
+  while true do
+    local ok, r = pcall(client.request, client, method, path, { json = body })
+    if ok then
+      self.met = true
+      return r
+    end
+    if core.is_error(r) ~= "http" or r.code == "timeout" then error(r, 0) end
+    if self.met or core.now() > deadline then
+      core.raise("service", "NO_HOST", "the process that runs the services does not answer: " .. tostring(r.message))
+    end
+    core.sleep(0.005)
+  end
+end
+
+--- Asks; what the host refuses or cannot do is raised as an error of kind "service".
+---@param method string
+---@param path string
+---@param body? table
+---@return table|string
+function Link:ask(method, path, body)
+  local silent = core.silence and core.silence(true) -- what we ask is no part of the test's timeline
+  local ok, r = pcall(request, self, method, path, body)
+  if core.silence then core.silence(silent) end
+  if not ok then error(r, 0) end
+  if (r.headers:get "content-type" or ""):find("json", 1, true) then
+    local value = r:json()
+    local failure = value.failure
+    if failure then core.raise("service", failure.code, failure.message) end
+    return value
+  end
+  if r.status >= 400 then core.raise("service", "REFUSED", ("%s %s: %d %s"):format(method, path, r.status, r.body)) end
+  return r.body
+end
+
+-- ---- starting one
+
+local function fingerprint(plan)
+  return require("itlua.encode").hex(require("itlua.encode").sha256(json.encode(plan, { sort = true })))
+end
+
+link.fingerprint = fingerprint
+
+local function input_for(plan, socket)
+  return json.encode { socket = socket, plan = plan, fingerprint = fingerprint(plan) }
+end
+
+---@class itlua.services.Running
+---@field socket string
+local Running = {}
+Running.__index = Running
+
+--- Ends it and all that it runs.
+function Running:close()
+  if not self.process then return end
+  local process = self.process
+  self.process = nil
+  if not process:running() and process:wait().code ~= 0 then
+    io.stderr:write("itlua: the process that runs the services has ended: ", process:output(), "\n")
+  end
+  local scope = core.enter(8, true)
+  pcall(process.stop, process, { grace = 5 })
+  core.leave(scope)
+  self.folder:close()
+end
+
+Running.__close = Running.close
+
+--- Starts a host for a run; it ends with this process.
+---@param plan itlua.services.Plan
+---@return itlua.services.Running
+function link.start(plan)
+  local process = require "itlua.process"
+  local place = os.getenv "TMPDIR"
+  local folder = fs.tempdir { prefix = "itlua-run-", within = place and #place > 60 and "/tmp" or nil }
+  local socket = folder:join "services"
+  return setmetatable({
+    folder = folder, socket = socket,
+    process = process.start {
+      command = { process.self(), "services", "host" }, merge = true, input = input_for(plan, socket),
+    },
+  }, Running)
+end
+
+-- ---- one that is left running
+
+--- The folder of the host that `itlua services up` leaves running for this project.
+---@return string
+function link.kept_folder()
+  local encode = require "itlua.encode"
+  local runtime = os.getenv "XDG_RUNTIME_DIR"
+  local place = runtime and fs.exists(runtime) == "folder" and runtime or "/tmp"
+  local project = encode.hex(encode.sha256(fs.realpath "." .. "\0" .. fs.stat("/proc/self").uid)):sub(1, 16)
+  return ("%s/itlua-services-%s"):format(place, project)
+end
+
+-- Whether the folder is ours: its name can be foreseen.
+local function is_ours(folder)
+  local ok, stat = pcall(fs.stat, folder, { follow = false })
+  return ok and stat.type == "folder" and stat.uid == fs.stat("/proc/self").uid and stat.mode & 18 == 0
+end
+
+--- The socket of one that was left running and answers, and the fingerprint of its plan.
+---@return string? socket
+---@return string? fingerprint
+function link.kept()
+  local folder = link.kept_folder()
+  local socket = folder .. "/socket"
+  if not is_ours(folder) or not fs.exists(socket) then return nil end
+  if not require("itlua.cli.core").connects(socket) then return nil end
+  local ok, answer = pcall(Link.ask, link.to(socket), "GET", "/services")
+  if not ok then return nil end
+  return socket, answer.fingerprint
+end
+
+--- Starts one that stays.
+---@param plan itlua.services.Plan
+---@return string socket
+function link.keep(plan)
+  local process = require "itlua.process"
+  local folder = link.kept_folder()
+  fs.mkdir(folder, { mode = 448 })
+  if not is_ours(folder) then core.raise("service", "FOLDER", folder .. " belongs to somebody else") end
+  local socket = folder .. "/socket"
+  fs.remove(socket, { force = true })
+  local plan_file = folder .. "/plan"
+  fs.write(plan_file, input_for(plan, socket), { mode = 384 })
+  -- It has a session of its own before the first shell ends: with that goes whatever is left in its group.
+  process.run {
+    command = { "/bin/sh", "-c", [[setsid sh -c '"$1" services host <"$2" >"$3" 2>&1 &' sh "$@"; exit $?]], "sh",
+      process.self(), plan_file, folder .. "/log" },
+    check = true, timeout = 10,
+  }
+  return socket
+end
+
+return link

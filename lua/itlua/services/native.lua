@@ -1,0 +1,130 @@
+--- Programs of this machine as services: where they are, which port is free, where their data goes, as whom they run.
+
+local core = require "itlua.core"
+local fs = require "itlua.fs"
+local process = require "itlua.process"
+
+local native = {}
+
+local MEMORY, ENOUGH = "/dev/shm", 256 << 10 -- kilobytes that have to be free there
+
+--- A program in the PATH.
+---@param name string
+---@return string? path
+function native.find(name)
+  for folder in (os.getenv "PATH" or "/usr/bin:/bin"):gmatch "[^:]+" do
+    local path = fs.join(folder, name)
+    if fs.exists(path) == "file" then return path end
+  end
+end
+
+--- The folders that match "/usr/lib/postgresql/*/bin", the newest version first.
+---@param pattern string     with one `*`
+---@return string[]
+function native.folders(pattern)
+  local above, below = pattern:match "^(.-)/?[^/]*%*[^/]*(.*)$"
+  local name = pattern:sub(#above + 2, #pattern - #below)
+  local matching = "^" .. name:gsub("%p", "%%%0"):gsub("%%%*", "(.*)") .. "$"
+  local list = {}
+  if fs.exists(above) ~= "folder" then return list end
+  for _, entry in ipairs(fs.list(above)) do
+    local version = entry:match(matching)
+    if version and fs.exists(above .. "/" .. entry .. below) == "folder" then
+      list[#list + 1] = { path = above .. "/" .. entry .. below, number = tonumber(version:match "[%d.]+") or 0 }
+    end
+  end
+  table.sort(list, function(a, b) return a.number > b.number end)
+  for i, item in ipairs(list) do list[i] = item.path end
+  return list
+end
+
+--- The number of the user that this program runs as.
+---@return integer
+function native.uid()
+  return fs.stat("/proc/self").uid
+end
+
+--- For servers that refuse to run as root: what to put in front of a command, and whose the data has to be. Nothing where
+--- this program is not root.
+---@param name string      the user to prefer; else nobody
+---@return string[] prefix
+---@return { uid: string, gid: string }? owner
+function native.unprivileged(name)
+  if native.uid() ~= 0 then return {}, nil end
+  local users = fs.read "/etc/passwd"
+  for _, user in ipairs { name, "nobody" } do
+    local uid, gid = ("\n" .. users):match("\n" .. user .. ":[^:]*:(%d+):(%d+)")
+    if uid then
+      local setpriv = native.find "setpriv"
+      if not setpriv then
+        core.raise("service", "NO_PROGRAM", "itlua runs as root and has no setpriv to become another user (package util-linux)")
+      end
+      return { setpriv, "--reuid=" .. uid, "--regid=" .. gid, "--clear-groups", "--" }, { uid = uid, gid = gid }
+    end
+  end
+  core.raise("service", "NO_USER", "itlua runs as root, and there is no user to run the server as")
+end
+
+--- The folder for data that is thrown away: in memory where there is room.
+---@return string
+function native.place()
+  if fs.exists(MEMORY) == "folder" then
+    local ok, result = pcall(process.run, { "df", "-Pk", MEMORY })
+    local free = ok and tonumber(result.stdout:match "\n%S+%s+%d+%s+%d+%s+(%d+)")
+    local probe, handle = pcall(fs.tempfile, "", { within = MEMORY })
+    if probe then handle:close() end
+    if probe and free and free >= ENOUGH then return MEMORY end
+  end
+  return os.getenv "TMPDIR" or "/tmp"
+end
+
+--- What outlives runs and can be made again: templates.
+---@return string
+function native.cache()
+  local home = os.getenv "XDG_CACHE_HOME"
+  if not home or home == "" then
+    local user = os.getenv "HOME"
+    home = user and user ~= "" and fs.join(user, ".cache") or nil
+  end
+  local path = home and fs.join(home, "itlua")
+  if path and pcall(fs.mkdir, path) then return path end
+  path = ("%s/itlua-cache-%d"):format(os.getenv "TMPDIR" or "/tmp", native.uid())
+  fs.mkdir(path, { mode = 448 })
+  -- A name that can be foreseen in a folder that everybody writes to: somebody else's would be run.
+  local stat = fs.stat(path, { follow = false })
+  if stat.type ~= "folder" or stat.uid ~= native.uid() or stat.mode & 18 ~= 0 then
+    core.raise("service", "CACHE", path .. " belongs to somebody else")
+  end
+  return path
+end
+
+--- A port that nothing listens on.
+---@return integer
+function native.port()
+  local srv <close> = require("itlua.server").listen()
+  return srv.port
+end
+
+--- The process and all below it, as numbers.
+---@param pid integer
+---@return integer[]
+function native.tree(pid)
+  local list = { pid }
+  local i = 1
+  while list[i] do
+    local f = io.open(("/proc/%d/task/%d/children"):format(list[i], list[i]))
+    for child in (f and f:read "a" or ""):gmatch "%d+" do list[#list + 1] = math.tointeger(tonumber(child)) end
+    if f then f:close() end
+    i = i + 1
+  end
+  return list
+end
+
+--- A signal for a process and all below it, also those with groups of their own.
+---@param pid integer
+---@param name string      "STOP"
+function native.signal_tree(pid, name)
+  process.run { command = { "/bin/sh", "-c", 'kill -s "$@" 2>/dev/null || :', "kill", name, table.unpack(native.tree(pid)) } }
+end
+
+return native

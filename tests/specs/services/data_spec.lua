@@ -1,0 +1,158 @@
+package.path = "tests/specs/services/?.lua;" .. package.path
+local native = require "itlua.process"
+local project = require "support.project"
+
+local function installed(name)
+  return native.run({ command = "ls -d /usr/lib/postgresql/*/bin/" .. name .. " $(command -v " .. name .. ")", merge = true })
+    .stdout:find("/" .. name .. "\n", 1, true) ~= nil
+end
+
+local MIGRATION = "CREATE TABLE orders (id serial PRIMARY KEY, name text NOT NULL);\n"
+
+describe("a service of kind postgres", function()
+  if not installed "postgres" then
+    pending "needs an installed PostgreSQL"
+    return
+  end
+
+  it("is migrated, and each file has a database of its own", function()
+    local spec = [[
+      local services = require "itlua.services"
+      local db = services.db:connect()
+      describe("orders", function()
+        it("are counted", function()
+          assert.equal(0, db:value "SELECT count(*) FROM orders")
+          db:exec("INSERT INTO orders (name) VALUES ($1)", "a")
+          assert.equal(1, db:value "SELECT count(*) FROM orders")
+          assert.is_not.equal(services.db.database, db:value "SELECT current_database()")
+        end)
+      end)
+    ]]
+    local dir = project.new {
+      ["itlua.lua"] = project.settings [[db = { kind = "postgres", migrations = "db", provider = "native" }]],
+      ["db/001_orders.up.sql"] = MIGRATION,
+      ["specs/a_spec.lua"] = spec, ["specs/b_spec.lua"] = spec,
+      ["specs/c_spec.lua"] = [[
+        local services, sql = require "itlua.services", require "itlua.sql"
+        it("is shared", function()
+          local shared <close> = sql.connect(services.db.url)
+          assert.equal(services.db.database, shared:value "SELECT current_database()")
+          assert.equal(0, shared:value "SELECT count(*) FROM orders")
+        end)
+        describe("by truncation", function()
+          local db = services.db:connect { by = "truncate" }
+          it("fills", function() db:exec "INSERT INTO orders (name) VALUES ('a')" end)
+          it("is empty", function() assert.equal(0, db:value "SELECT count(*) FROM orders") end)
+        end)
+      ]],
+    }
+    local text = project.passes(dir, { "-j", "2", "-o", "TAP" })
+    assert.is_nil(text:find "left")
+  end)
+
+  it("is paused, killed and restarted with its data", function()
+    local dir = project.new {
+      ["itlua.lua"] = project.settings [[db = { kind = "postgres", migrations = "db", provider = "native" }]],
+      ["db/001_orders.up.sql"] = MIGRATION,
+      ["specs/a_spec.lua"] = [[
+        local services, sql, task = require "itlua.services", require "itlua.sql", require "itlua.task"
+        it("survives", function()
+          local url = services.db.url
+          local db = sql.connect(url)
+          db:exec "INSERT INTO orders (name) VALUES ('a')"
+          services.db:pause()
+          assert.has_error(function() task.timeout(0.3, function() db:value "SELECT 1" end) end)
+          services.db:resume()
+          db:close()
+          services.db:restart()
+          assert.equal(url, services.db.url)
+          local again <close> = sql.connect(url)
+          assert.equal(1, again:value "SELECT count(*) FROM orders")
+        end)
+        it("is killed", function()
+          services.db:signal "KILL"
+          assert.has_error(function() sql.connect(services.db.url) end)
+          services.db:restart()
+          local db <close> = sql.connect(services.db.url)
+          assert.equal(1, db:value "SELECT 1")
+        end)
+      ]],
+    }
+    project.passes(dir, { "-j", "1" })
+  end)
+
+  it("of a version that is not there is an error that names what is", function()
+    local dir = project.new {
+      ["itlua.lua"] = project.settings [[db = { kind = "postgres", version = "3" }]],
+      ["specs/a_spec.lua"] = [[it("fails", function() return require("itlua.services").db.url end)]],
+    }
+    local result = project.run(dir, { "-o", "TAP" })
+    assert.equal(1, result.code)
+    assert.is_truthy(result.stdout:find("service db (postgres 3) cannot be had here", 1, true))
+    assert.is_truthy(result.stdout:find "native: version 3 was asked for, installed is %d+")
+    assert.is_truthy(result.stdout:find("environment: DATABASE_URL is not set", 1, true))
+  end)
+
+  it("is a database of the run's own on the server of DATABASE_URL", function()
+    local outer = project.new {
+      ["itlua.lua"] = project.settings [[db = { kind = "postgres", provider = "native" }]],
+      ["specs/a_spec.lua"] = ([[
+        local services, sql, process = require "itlua.services", require "itlua.sql", require "itlua.process"
+        it("is used", function()
+          local r = process.run { command = { %q, "-C", "inner" }, merge = true, env = { DATABASE_URL = services.db.url } }
+          assert.equal(0, r.code, r.stdout)
+          local db <close> = sql.connect(services.db.url)
+          assert.equal(0, db:value "SELECT count(*) FROM pg_database WHERE datname LIKE 'itlua_run%%'")
+        end)
+      ]]):format(native.self()),
+      ["inner/itlua.lua"] = project.settings [[db = { kind = "postgres", migrations = "../db" }]],
+      ["inner/specs/b_spec.lua"] = [[
+        local services, sql = require "itlua.services", require "itlua.sql"
+        it("is there", function()
+          assert.equal("environment", services.db.provider)
+          assert.is_truthy(services.db.database:find "^itlua_run_db_")
+          local db = services.db:connect()
+          assert.equal(0, db:value "SELECT count(*) FROM orders")
+          local ok, err = pcall(function() services.db:stop() end)
+          assert.is_false(ok)
+          assert.equal("NOT_OURS", err.code)
+        end)
+      ]],
+      ["db/001_orders.up.sql"] = MIGRATION,
+    }
+    project.passes(outer)
+  end)
+end)
+
+describe("a service of kind redis", function()
+  if not installed "redis-server" then
+    pending "needs an installed Redis"
+    return
+  end
+
+  it("gives each file a database number of its own", function()
+    local spec = [[
+      local services = require "itlua.services"
+      describe("keys", function()
+        local r = services.cache:connect()
+        it("are set", function()
+          assert.is_nil(r:get "k")
+          r:set("k", "v")
+        end)
+        it("are gone", function() assert.is_nil(r:get "k") end)
+      end)
+    ]]
+    local dir = project.new {
+      ["itlua.lua"] = project.settings [[cache = { kind = "redis", provider = "native", settings = { maxmemory = "50mb" } }]],
+      ["specs/a_spec.lua"] = spec, ["specs/b_spec.lua"] = spec,
+      ["specs/c_spec.lua"] = [[
+        local services = require "itlua.services"
+        it("has its settings", function()
+          local r = services.cache:connect { by = false }
+          assert.equal("52428800", r:config_get("maxmemory").maxmemory)
+        end)
+      ]],
+    }
+    project.passes(dir, { "-j", "2" })
+  end)
+end)
