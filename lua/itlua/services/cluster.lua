@@ -14,6 +14,7 @@ local FORMAT = 1 -- of the template: counts up when initdb is called otherwise
 local settings = {
   fsync = "off", synchronous_commit = "off", full_page_writes = "off", wal_level = "minimal", max_wal_senders = "0",
   shared_buffers = "64MB", max_connections = "200", autovacuum = "off", logging_collector = "off", log_destination = "stderr",
+  dynamic_shared_memory_type = "mmap", -- in the data folder: those of a killed server would stay in /dev/shm
   lc_messages = "C", timezone = "UTC", log_timezone = "UTC",
 }
 
