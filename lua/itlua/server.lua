@@ -59,10 +59,7 @@ local function run_from(self, req, i)
   if middleware.prefix and req.path:sub(1, #middleware.prefix) ~= middleware.prefix then
     return run_from(self, req, i + 1)
   end
-  return middleware.fn(req, function()
-    local result = run_from(self, req, i + 1)
-    return req.streaming and result or response.of(result)
-  end)
+  return middleware.fn(req, function() return response.seen(req, run_from(self, req, i + 1)) end)
 end
 
 local function is_response(err)
@@ -88,7 +85,9 @@ local function handle_and_answer(self, req)
   local result = run_from(self, req, 1)
   if req.streaming then
     native.finish(req.handle, true)
-    if result ~= nil then core.usage "the handler returned an answer after it had begun to stream one" end
+    if result ~= nil and not response.is_streamed(result) then
+      core.usage "the handler returned an answer after it had begun to stream one"
+    end
   else
     response.send(req, result)
   end
@@ -151,10 +150,7 @@ local function compose(pattern, ...)
   for i = functions.n - 1, 1, -1 do
     local middleware, inner = functions[i], handler
     handler = function(req)
-      return middleware(req, function()
-        local result = inner(req)
-        return req.streaming and result or response.of(result)
-      end)
+      return middleware(req, function() return response.seen(req, inner(req)) end)
     end
   end
   return handler

@@ -34,6 +34,23 @@ function response.of(result)
     :format(kind == "nil" and "nothing" or "a " .. kind))
 end
 
+local streamed = {} -- the metatable of what stands for an answer that is streamed
+
+--- A handler's result as middleware sees it; of an answer that was streamed, its status, and headers without effect.
+---@param req itlua.server.request
+---@param result any
+---@return itlua.server.response
+function response.seen(req, result)
+  if not req.streaming then return response.of(result) end
+  return result or setmetatable({ status = req.status, headers = {} }, streamed)
+end
+
+---@param result any
+---@return boolean
+function response.is_streamed(result)
+  return getmetatable(result) == streamed
+end
+
 local function check(result)
   for name in next, result do
     if not known[name] then

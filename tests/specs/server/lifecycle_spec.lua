@@ -4,6 +4,10 @@ local process = require "itlua.process"
 local server = require "itlua.server"
 local task = require "itlua.task"
 
+local function soon(fn)
+  task.eventually(fn, { timeout = 10 })
+end
+
 describe("a server", function()
   it("listens on a free port of this machine only", function()
     local srv <close> = server.listen()
@@ -96,7 +100,7 @@ describe("a server", function()
   end)
 
   it("closes while connections are open in every state", function()
-    for _ = 1, 20 do
+    for _ = 1, 8 do
       local srv = server.listen()
       srv:get("/quick", function() return "" end)
       srv:get("/slow", function() task.sleep(20) end)
@@ -109,9 +113,9 @@ describe("a server", function()
       api:get("/quick")
       local open = { api:get("/stream", { stream = true }), api:get("/big", { stream = true }) }
       local waiting = task.spawn(function() pcall(api.get, api, "/slow") end)
-      task.eventually(function() return #srv:requests() == 4 end)
+      soon(function() return #srv:requests() == 4 end)
       srv:close()
-      waiting:join(2)
+      waiting:join(10)
       for _, r in ipairs(open) do r:close() end
     end
   end)
@@ -123,8 +127,8 @@ describe("a server", function()
       return "done"
     end)
     local slow = task.spawn(function() return http.get(srv.url .. "/slow") end)
-    task.eventually(function() return srv:requests()[1] end)
-    assert.is_true(srv:shutdown(2))
+    soon(function() return srv:requests()[1] end)
+    assert.is_true(srv:shutdown(10))
     local r = slow:join()
     assert.equal("done", r.body)
     assert.equal("close", r.headers.connection:lower())
@@ -135,9 +139,9 @@ describe("a server", function()
     local srv = server.listen()
     srv:get("/slow", function() task.sleep(20) end)
     local slow = task.spawn(function() return pcall(http.get, srv.url .. "/slow") end)
-    task.eventually(function() return srv:requests()[1] end)
+    soon(function() return srv:requests()[1] end)
     assert.is_false(srv:shutdown(0.1))
-    assert.is_false((slow:join(2)))
+    assert.is_false((slow:join(10)))
   end)
 
   it("logs requests where it is told to", function()
@@ -169,7 +173,12 @@ describe("a server's process", function()
     fs.write(script, [[
       local server, task = require "itlua.server", require "itlua.task"
       local srv = server.listen { log = true }
-      srv:get("/slow", function() task.sleep(0.3) return "done" end)
+      srv:get("/slow", function()
+        print "under way"
+        io.stdout:flush()
+        task.sleep(0.3)
+        return "done"
+      end)
       srv:get("/stop", function() task.spawn(function() srv:shutdown() end) return "bye" end)
       print(srv.url)
       srv:serve { grace = 2 }
@@ -182,12 +191,11 @@ describe("a server's process", function()
       local p <close> = process.start { process.self(), "exec", script }
       local url = p:expect "^(http://.*)"
       local slow = task.spawn(function() return http.get(url .. "/slow").body end)
-      task.sleep(0.1)
+      p:expect "^under way"
       p:signal(signal)
-      assert.equal("done", slow:join(2))
-      local result = p:wait { timeout = 2 }
-      assert.equal(0, result.code)
-      assert.equal("ended", p:read_line())
+      assert.equal("done", slow:join(10))
+      assert.equal("ended", p:read_line { timeout = 10 })
+      assert.equal(0, p:wait({ timeout = 10 }).code)
       assert.matches("GET /slow 200", p:output "stderr", 1, true)
     end)
   end
@@ -195,7 +203,7 @@ describe("a server's process", function()
   it("ends when a handler shuts it down", function()
     local p <close> = process.start { process.self(), "exec", script }
     assert.equal("bye", http.get(p:expect "^(http://.*)" .. "/stop").body)
-    assert.equal(0, p:wait({ timeout = 5 }).code)
+    assert.equal(0, p:wait({ timeout = 10 }).code)
   end)
 end)
 
@@ -250,7 +258,7 @@ describe("a TLS server", function()
     assert.equal("slow", api:get("/slow").body)
     assert.equal(1000000, #api:get("/stream").body)
     assert.is_false((pcall(api.get, api, "/long", { timeout = 0.2 })))
-    task.eventually(function() return outcome end)
+    soon(function() return outcome end)
     assert.equal("cancelled", outcome)
   end)
 

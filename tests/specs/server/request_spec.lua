@@ -186,11 +186,4 @@ describe("server requests", function()
     assert.equal(413, r.status)
     assert.equal("10", send(10).body)
   end)
-
-  it("with Expect: 100-continue are told to continue", function()
-    srv:post("/", function(req) return tostring(#req.body) end)
-    local r = api:post("/", { body = ("x"):rep(200000), headers = { Expect = "100-continue" }, timeout = 5 })
-    assert.equal("200000", r.body)
-    assert.is_true(r.timings.total < 0.9) -- curl sends the body after a second when nobody says continue
-  end)
 end)

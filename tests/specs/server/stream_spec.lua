@@ -2,6 +2,10 @@ local http = require "itlua.http"
 local server = require "itlua.server"
 local task = require "itlua.task"
 
+local function soon(fn)
+  task.eventually(fn, { timeout = 10 })
+end
+
 describe("server streams", function()
   local srv, api, errors
 
@@ -56,6 +60,21 @@ describe("server streams", function()
     for piece in r:chunks() do size = size + #piece end
     assert.equal(300 * 100000, size)
     assert.equal(300, written)
+  end)
+
+  it("pass middleware, which sees their status", function()
+    local seen
+    local function look(_, next)
+      local r = next()
+      seen = r.status
+      r.headers["x-too"] = "late"
+      return r
+    end
+    srv:use(look)
+    srv:get("/", look, function(req) req:stream({ status = 203 }):write "x" end)
+    assert.equal("x", api:get("/").body)
+    assert.equal(203, seen)
+    assert.same({}, errors)
   end)
 
   it("may have a known length", function()
@@ -129,7 +148,7 @@ describe("server streams", function()
     end)
     local r = api:get("/", { stream = true })
     r:close()
-    task.eventually(function() return outcome end)
+    soon(function() return outcome end)
     assert.is_true(outcome == "cancelled" or outcome == "http", tostring(outcome))
     assert.same({}, errors)
   end)
@@ -144,7 +163,7 @@ describe("server streams", function()
     local r = api:get("/", { stream = true })
     assert.equal("first", r:chunks()())
     r:close()
-    task.eventually(function() return outcome end)
+    soon(function() return outcome end)
     assert.equal("cancelled", outcome)
   end)
 
@@ -163,6 +182,7 @@ describe("server streams", function()
     local ok = pcall(function()
       while next_chunk() do end -- luacheck: ignore
     end)
+    r:close()
     assert.is_false(ok)
   end)
 

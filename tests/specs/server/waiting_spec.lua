@@ -2,6 +2,10 @@ local http = require "itlua.http"
 local server = require "itlua.server"
 local task = require "itlua.task"
 
+local function soon(fn)
+  task.eventually(fn, { timeout = 10 })
+end
+
 describe("server handlers that wait", function()
   local srv, api
 
@@ -38,12 +42,12 @@ describe("server handlers that wait", function()
   end)
 
   it("hold nobody up that does not wait", function()
+    local order = {}
     srv:get("/slow", function()
-      task.sleep(0.3)
+      task.eventually(function() return #order == 20 end, { timeout = 20 })
       return "slow"
     end)
     srv:get("/quick", function() return "quick" end)
-    local order = {}
     local function get(path)
       local body = api:get(path).body
       order[#order + 1] = body
@@ -94,7 +98,7 @@ describe("server handlers that wait", function()
     local ok, err = pcall(api.get, api, "/long", { timeout = 0.1 })
     assert.is_false(ok)
     assert.equal("timeout", err.kind)
-    task.eventually(function() return outcome end)
+    soon(function() return outcome end)
     assert.equal("cancelled", outcome)
     assert.is_nil(srv:requests()[1].status)
   end)
@@ -111,7 +115,7 @@ describe("server handlers that wait", function()
       pcall(api.get, api, "/long", { timeout = 0.02 })
       assert.equal("quick", api:get("/quick").body)
     end
-    task.eventually(function() return cancelled == 20 end)
+    soon(function() return cancelled == 20 end)
   end)
 
   it("are cancelled when the server is closed", function()
@@ -122,9 +126,9 @@ describe("server handlers that wait", function()
       return ""
     end)
     local client = task.spawn(function() return pcall(api.get, api, "/long") end)
-    task.eventually(function() return srv:requests()[1] end)
+    soon(function() return srv:requests()[1] end)
     srv:close()
-    local ok, err = client:join(2)
+    local ok, err = client:join(10)
     assert.is_false(ok)
     assert.equal("http", err.kind)
     assert.equal("cancelled", outcome)

@@ -1,0 +1,19 @@
+local task = require "itlua.task"
+local shop = require("support.shop").start { SHOP_TOKEN_SECONDS = 0.4 }
+require "support.problems"
+
+-- A token that does not live long: the client refreshes it and goes on.
+
+describe("a session", function()
+  it("outlives its tokens", function()
+    local login = shop:log_in("ada"):json()
+    local before = shop:with_token(login.access_token)
+    assert.response(before:get "/me").has.status(200)
+
+    task.eventually(function() return before:get("/me").status == 401 end)
+    assert.problem(before:get "/me", 401, "expired_token")
+
+    local r = shop.anybody:post("/auth/refresh", { json = { refresh_token = login.refresh_token } })
+    assert.response(shop:with_token(r:json().access_token):get "/me").has.json("id", "ada")
+  end)
+end)

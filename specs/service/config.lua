@@ -1,0 +1,14 @@
+--- What the environment sets.
+
+local function number(name, otherwise)
+  return tonumber(os.getenv(name)) or otherwise
+end
+
+return {
+  port = number("SHOP_PORT", 0), -- 0: a free one
+  secret = os.getenv "SHOP_SECRET" or "not much of a secret",
+  token_seconds = number("SHOP_TOKEN_SECONDS", 900),
+  rate = number("SHOP_RATE", 100000), -- requests a client may send at once, and in a second
+  payments_url = os.getenv "SHOP_PAYMENTS_URL", -- where cards are charged; without it nobody pays
+  payments_timeout = number("SHOP_PAYMENTS_TIMEOUT", 0.3),
+}

@@ -1,0 +1,29 @@
+--- The order service that the specs test: customers order, dispatchers assign technicians, who do the work.
+--
+--   itlua exec specs/service/main.lua        prints where it listens; ends at SIGTERM or Ctrl-C
+--
+-- It is set up by its environment: see config.lua. Its data is gone when it ends: see store.lua.
+
+package.path = (arg[0]:match "^(.*)/" or ".") .. "/?.lua;" .. package.path
+
+local server = require "itlua.server"
+
+local config = require "config"
+local app = server.listen { port = config.port }
+
+local shop = {
+  config = config,
+  store = require("store").new(),
+  events = require("events").new(),
+}
+require("seed")(shop.store)
+
+app:use(require("limits").per_client(config.rate))
+for _, part in ipairs { "auth", "catalogue", "orders", "technicians", "notifications", "analytics" } do
+  require(part).serve(app, shop)
+end
+app:get("/health", function() return { json = { status = "ok" } } end)
+
+print("listening on " .. app.url)
+io.stdout:flush()
+app:serve()

@@ -1,0 +1,74 @@
+--- The service under test: started once for a spec file, on a free port, and stopped when the file has ended.
+--
+--   local shop = require("support.shop").start()
+--   local ada = shop:login "ada"                   -- a client that is logged in
+--   ada:get "/me"
+
+local fixture = require "itlua.fixture"
+local http = require "itlua.http"
+local jwt = require "itlua.jwt"
+local process = require "itlua.process"
+
+local Shop = {}
+Shop.__index = Shop
+
+local SECRET <const> = "the specs' own secret"
+
+--- Starts the service. `settings` are environment variables, see service/config.lua.
+---@param settings? table<string, string|number>
+function Shop.start(settings)
+  fixture.define("shop", function(f)
+    local env = { SHOP_SECRET = SECRET }
+    for name, value in pairs(settings or {}) do env[name] = value end
+    local service = process.start { process.self(), "exec", "specs/service/main.lua", env = env }
+    f:teardown(function() service:stop() end)
+    local url = service:expect("^listening on (.*)$", { timeout = 10 })
+    return setmetatable({ url = url, anybody = http.client { base_url = url, timeout = 5 } }, Shop)
+  end, { scope = "file" })
+  return fixture.use "shop"
+end
+
+--- A client that sends this token.
+---@param token string
+---@return itlua.http.Client
+function Shop:with_token(token)
+  return http.client { base_url = self.url, bearer = token, timeout = 5 }
+end
+
+--- Logs in as one of the users of service/seed.lua: ada and bob are customers, dora is a dispatcher, tess and theo are
+--- technicians.
+---@param user string
+---@return itlua.http.Response
+function Shop:log_in(user)
+  return self.anybody:post("/auth/login", {
+    json = { email = user .. "@shop.example", password = user .. "'s password" },
+  })
+end
+
+--- A client that is logged in as this user.
+---@param user string
+---@return itlua.http.Client
+function Shop:login(user)
+  return self:with_token(self:log_in(user):check():json().access_token)
+end
+
+--- A token as the service would sign it. `options` are those of jwt.sign: `expires_in = -1` is one that has expired.
+---@param claims table changes to the claims of a customer's token
+---@param options? table
+---@return string
+function Shop:token(claims, options) -- luacheck: no self
+  local all = { iss = "shop", sub = "ada", role = "customer" }
+  for name, value in pairs(claims) do all[name] = value end
+  return jwt.sign(all, SECRET, options or { expires_in = 60 })
+end
+
+--- Orders something and returns the order.
+---@param customer itlua.http.Client
+---@param items? table
+---@return table
+function Shop:order(customer, items) -- luacheck: no self
+  local r = customer:post("/orders", { json = { items = items or { { sku = "valve", quantity = 1 } } } })
+  return r:check():json()
+end
+
+return Shop
