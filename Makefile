@@ -189,7 +189,7 @@ $(BUILD)/fuzz/%: tests/fuzz/%.c $(FUZZ_OBJ) $(BUILD)/flags
 	  $(ALL_LDFLAGS) $(shell pkg-config --libs $(MAIN_LIBS)) -lpthread -lm
 
 # What `make test` runs: first what minds a busy machine most.
-PARTS := specs cli unit compare asan gc-stress valgrind lint fuzz rocks layers format-check
+PARTS := specs cli unit compare asan gc-stress valgrind lint fuzz rocks docs layers format-check
 parts:
 	@echo $(PARTS)
 test-build: all unit-build $(FIXTURES)
@@ -211,7 +211,9 @@ format-check: ## every C file is as clang-format would leave it
 
 # -- the rest -------------------------------------------------------------------------------------
 
-.PHONY: install uninstall dist clean help
+.PHONY: docs install uninstall dist clean help
+docs: all ## the reference manual, out of the annotations in lua/: build/docs/README.md
+	@$(BUILD)/$(NAME) exec tests/ci/reference.lua $(BUILD)/docs
 install: all ## into $(DESTDIR)$(PREFIX): bin/itlua, include/itlua.h
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include
 	install -m 755 $(BUILD)/$(NAME) $(DESTDIR)$(PREFIX)/bin/$(NAME)

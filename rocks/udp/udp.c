@@ -36,7 +36,7 @@ struct receive_op {
 /* ---- what the loop calls: records, and ends the operation ---- */
 
 static void receive(receive_op *r) {
-  struct sockaddr_in from;
+  struct sockaddr_in from = {0};
   socklen_t length = sizeof from;
   ssize_t size =
       recvfrom(r->socket->fd, r->data, sizeof r->data, MSG_DONTWAIT, (void *)&from, &length);
