@@ -19,6 +19,7 @@
 -- was waited for, the container's state and its last lines.
 
 local Engine = require "itlua.container.engine"
+local cache = require "itlua.container.cache"
 local compose = require "itlua.container.compose"
 local condition = require "itlua.container.condition"
 local core = require "itlua.core"
@@ -60,7 +61,7 @@ function container.connect(variables)
   if type(variables) ~= "table" then core.usage "container.connect needs a table of environment variables" end
   local engine = Engine.connect(variables)
   local bound = { engine = engine, wait = container.wait }
-  for _, name in ipairs { "run", "attach", "pull", "build", "network", "volume", "compose", "image" } do
+  for _, name in ipairs { "run", "attach", "pull", "build", "network", "volume", "compose", "image", "clear_cache" } do
     bound[name] = function(options) return container[name](options, engine) end
   end
   return bound
@@ -126,6 +127,12 @@ end
 ---@return itlua.container.Project
 function container.compose(options, engine)
   return compose.up(engine or container.engine(), options)
+end
+
+--- Removes the images that option `cache` of container.run has kept.
+---@return integer removed
+function container.clear_cache(_, engine)
+  return cache.clear(engine or container.engine())
 end
 
 --- What the engine knows of an image, or nil.

@@ -15,8 +15,6 @@
 
 #include "container.h"
 
-extern char **environ;
-
 static int channel = -1;
 
 static bool tell(const char *text, size_t size) {

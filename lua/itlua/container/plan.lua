@@ -41,6 +41,7 @@ local plan = {}
 ---@field startup_timeout? number   seconds for the condition, 60
 ---@field stop_timeout? number      seconds from the stop signal to the kill
 ---@field reuse? boolean            leave it running for later runs that ask for the same
+---@field cache? boolean            a database: initialise it once, and start from its kept state from then on
 ---@field pull? "missing"|"always"|"never"   "missing"
 ---@field auth? { username: string, password: string }   of the registry, instead of the Docker configuration's
 
@@ -51,7 +52,7 @@ local KNOWN = {
   privileged = "boolean", read_only = "boolean", init = "boolean", tty = "boolean", memory = "number string",
   shm_size = "number string", cpus = "number", cap_add = "table", extra_hosts = "table", platform = "string",
   health = "table boolean", wait = "table", startup_timeout = "number", stop_timeout = "number", reuse = "boolean",
-  pull = "string", auth = "table", cache = "boolean table",
+  pull = "string", auth = "table", cache = "boolean",
 }
 
 local function usage(...)
@@ -249,7 +250,8 @@ function plan.create(options, labels, image)
   local net = network(options)
   local ports = (net == "host" or net == "none") and {} or published(options, exposed)
   local body = {
-    Image = options.image, Env = plan.environment(options.env), Labels = {}, ExposedPorts = {}, Tty = options.tty,
+    Image = options._image or options.image, Env = plan.environment(options.env), Labels = {}, ExposedPorts = {},
+    Tty = options.tty,
     User = options.user and tostring(options.user), WorkingDir = options.workdir, Hostname = options.hostname,
     Healthcheck = health(options.health), StopTimeout = options.stop_timeout and math.ceil(options.stop_timeout),
     HostConfig = {

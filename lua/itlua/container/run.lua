@@ -1,6 +1,7 @@
 --- container.run: from options to a container that is ready, or an error that says why not with nothing left behind.
 
 local Container = require "itlua.container.handle"
+local cache = require "itlua.container.cache"
 local closing = require "itlua.closing"
 local condition = require "itlua.container.condition"
 local core = require "itlua.core"
@@ -109,9 +110,17 @@ local function prepare(engine, options)
   return given, known
 end
 
+local start_fresh
+
 local function fresh(engine, options, labels)
+  local asked = options
   local given, known = prepare(engine, options)
-  local container = Container.new(engine, { name = options.name or made_up_name(options), image = options.image })
+  if options.cache then
+    local name
+    options, name = cache.resolve(engine, options, known, start_fresh)
+    given = setmetatable({ _ip = given._ip, _image = name }, { __index = options })
+  end
+  local container = Container.new(engine, { name = options.name or made_up_name(options), image = asked.image })
   local body = plan.create(given, labels, known)
   owner.protect(engine)
   -- From here on it is named and removed, even when this task is stopped while the engine creates it.
@@ -130,6 +139,8 @@ local function fresh(engine, options, labels)
   end
   return container
 end
+
+function start_fresh(engine, options) return fresh(engine, options, owner.labels()) end
 
 -- ---- shared with later runs
 
@@ -208,8 +219,9 @@ end
 function run.run(engine, options)
   plan.check_run(options)
   if options.wait and not condition.is(options.wait) then core.usage "option 'wait' is no condition of container.wait" end
+  if options.reuse and options.cache then core.usage "options 'reuse' and 'cache' exclude each other" end
   if options.reuse then return reused(engine, options) end
-  return fresh(engine, options, owner.labels())
+  return start_fresh(engine, options)
 end
 
 --- A handle of a container that somebody else has started; closing it leaves it alone.

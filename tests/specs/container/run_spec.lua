@@ -187,6 +187,25 @@ describe("container errors", function()
     assert.matches("unhealthy: exit code 1 I feel sick", err.message)
   end)
 
+  it("out of memory", function()
+    local err = fails {
+      image = "busybox", memory = "8m", command = "sleep 0.3; exec dd if=/dev/zero of=/dev/null bs=64M", ports = { 80 },
+    }
+    assert.equal("OOM", err.code)
+    assert.is_true(err.oom)
+    assert.matches("the container ran out of memory", err.message)
+    assert.matches("likely +it needs more memory than option 'memory' allows", err.message)
+  end)
+
+  it("no space left for what is copied in", function()
+    local volume <close> = container.volume { options = { type = "tmpfs", device = "tmpfs", o = "size=64k" } }
+    local c <close> = container.run { image = "busybox", command = { "sleep", "100" },
+      mounts = { { source = volume, target = "/small" } } }
+    local err = failure(c.write_file, c, "/small/large", ("x"):rep(1 << 20))
+    assert.equal("DISK_FULL", err.code)
+    assert.matches("no space left on device", err.message)
+  end)
+
   it("a name that is taken, and the one who has it lives on", function()
     local c <close> = container.run { image = "busybox", command = { "sleep", "100" } }
     assert.equal("NAME", fails({ image = "busybox", name = c.name }).code)
