@@ -141,7 +141,7 @@ $(BUILD)/fixtures/%.so: tests/fixtures/%.c $(BUILD)/flags
 	$(call show,CC  )$(CC) $(ALL_CFLAGS) -fvisibility=default -shared -MMD -MP -o $@ $< $(ALL_LDFLAGS)
 
 specs: $(BUILD)/$(NAME) $(FIXTURES) ## the specs in specs/ and tests/specs/, by itlua itself
-	@ITLUA=$(BUILD)/$(NAME) tests/ci/specs specs tests/specs
+	@ITLUA="$(BUILD)/$(NAME) $(SPEC_OPTIONS)" tests/ci/specs specs tests/specs
 cli: $(BUILD)/$(NAME) $(FIXTURES) ## transcripts of the command line: commands, what they print, exit codes
 	@BUILD=$(BUILD) tests/cli/run
 compare: $(BUILD)/$(NAME) $(FIXTURES) ## spec files under busted and under itlua: the same outcomes
@@ -153,7 +153,7 @@ bench: $(BUILD)/$(NAME) ## how fast it is against C loops and other tools; ROWS=
 .PHONY: bench
 
 # The same tests in builds and under tools that see what they do not; each build has a folder of its own.
-ASAN := BUILD=build-asan OPTIMIZE='-O1 -g -fno-omit-frame-pointer' \
+ASAN := SPEC_OPTIONS=--exclude-tags=heavy BUILD=build-asan OPTIMIZE='-O1 -g -fno-omit-frame-pointer' \
         SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=undefined'
 asan: ## unit, specs and cli with AddressSanitizer, LeakSanitizer and UBSan
 	@$(MAKE) $(JOBS) --no-print-directory $(ASAN) asan-build
@@ -169,7 +169,7 @@ VALGRIND_SPECS := tests/specs/json tests/specs/encode tests/specs/jwt tests/spec
 
 gc-stress: $(BUILD)/$(NAME) unit-build $(FIXTURES) ## unit and specs with a full collection at every operation
 	@ITLUA_GC=stress tests/ci/unit $(UNIT); code=$$?; \
-	ITLUA_GC=stress ITLUA=$(BUILD)/$(NAME) tests/ci/specs specs tests/specs && exit $$code
+	ITLUA_GC=stress ITLUA="$(BUILD)/$(NAME) --exclude-tags=heavy" tests/ci/specs specs tests/specs && exit $$code
 
 rocks: all ## install into an empty folder, build the add-ons in rocks/ on that, run their specs, uninstall
 	@tests/ci/rocks

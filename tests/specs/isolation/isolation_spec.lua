@@ -113,7 +113,7 @@ describe("isolation", function()
     assert.not_matches("by \"is tidy\"", result.stdout, 1, true)
   end)
 
-  it("keeps 200 files apart that run 8 at a time, shuffled", function()
+  it("keeps 200 files apart that run 8 at a time, shuffled #heavy", function()
     local files = {}
     local text = [[
       local sql = require "itlua.sql"
