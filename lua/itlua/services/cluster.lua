@@ -8,14 +8,15 @@ local process = require "itlua.process"
 
 local cluster = {}
 
-local FORMAT = 1 -- of the template: counts up when initdb is called otherwise
+local FORMAT = 2 -- of the template: counts up when initdb is called otherwise
 
--- What makes a server fast that nobody will miss.
+-- What makes a server fast that nobody will miss. Dynamic shared memory is in the data folder: what a killed server leaves
+-- in /dev/shm nobody would remove.
 local settings = {
   fsync = "off", synchronous_commit = "off", full_page_writes = "off", wal_level = "minimal", max_wal_senders = "0",
-  shared_buffers = "64MB", max_connections = "200", autovacuum = "off", logging_collector = "off", log_destination = "stderr",
-  dynamic_shared_memory_type = "mmap", -- in the data folder: those of a killed server would stay in /dev/shm
-  lc_messages = "C", timezone = "UTC", log_timezone = "UTC",
+  shared_buffers = "64MB", huge_pages = "off", jit = "off", max_connections = "200", autovacuum = "off",
+  max_logical_replication_workers = "0", dynamic_shared_memory_type = "mmap", logging_collector = "off",
+  log_destination = "stderr", lc_messages = "C", timezone = "UTC", log_timezone = "UTC",
 }
 
 local function run(words)
@@ -25,6 +26,19 @@ end
 ---@class itlua.services.Installed
 ---@field bin string
 ---@field version string
+
+-- Asking a program its version takes longer than starting it has to: the answer is kept with the file's state.
+local function version_of(bin)
+  local stat = fs.stat(bin .. "/postgres")
+  local kept = ("%s/version-%s"):format(native.cache(), encode.hex(encode.sha256(("%s %d %d %.6f"):format(bin, stat.size,
+    stat.inode, stat.modified))):sub(1, 16))
+  local ok, text = pcall(fs.read, kept)
+  if not ok then
+    ok, text = pcall(run, { bin .. "/postgres", "--version" })
+    if ok then pcall(fs.write, kept, text, { atomic = true }) end
+  end
+  return ok and text:match "(%d[%d.]*)" or nil
+end
 
 --- What is installed, the newest first but for the one in the PATH.
 ---@return itlua.services.Installed[]
@@ -39,8 +53,7 @@ function cluster.installed()
   for _, bin in ipairs(folders) do
     if not seen[bin] and fs.exists(bin .. "/postgres") and fs.exists(bin .. "/initdb") then
       seen[bin] = true
-      local ok, text = pcall(run, { bin .. "/postgres", "--version" })
-      local version = ok and text:match "(%d[%d.]*)"
+      local version = version_of(bin)
       if version then list[#list + 1] = { bin = bin, version = version } end
     end
   end
@@ -71,7 +84,7 @@ end
 -- The template of this version, made by whoever is first.
 local function template(offer, prefix, owner, place)
   local path = ("%s/postgres-%s-%s-%d"):format(native.cache(), offer.version, owner and owner.uid or "own", FORMAT)
-  if fs.exists(path .. "/password") then return path end
+  if fs.exists(path) then return path end
   local work <close> = fs.tempdir { within = place, prefix = "itlua-initdb-" }
   if owner then fs.chmod(work.path, "711") end
   local folder = folder_for(owner, work:join "made")
@@ -82,8 +95,9 @@ local function template(offer, prefix, owner, place)
   initdb(offer, prefix, folder .. "/data", password)
   -- Beside its place first: only a whole one may appear there.
   local made <close> = fs.tempdir { within = native.cache(), prefix = "postgres-made-" }
-  run { "cp", "-a", folder .. "/.", made.path }
-  pcall(fs.rename, made.path, path)
+  run { "tar", "-C", folder .. "/data", "-cf", made:join "data.tar", "." }
+  fs.write(made:join "password", secret, { mode = 384 })
+  pcall(fs.rename, made.path, path) -- another may have been first
   return path
 end
 
@@ -102,13 +116,13 @@ local function arguments(context, fields, socket)
   return words
 end
 
--- Copies the template and becomes the server, all in one process.
-local COPY = [[set -e; owner=$1; from=$2; to=$3; shift 3
-if [ ! -e "$to/data" ]; then
-  cp -a "$from/data" "$to/data"
-  [ "$owner" = "" ] || chown "$owner" "$to"
-fi
-cd "$to"; exec "$@"]]
+-- Unpacks the template as the server's user, and becomes the server, all in one process.
+local UNPACK = [[set -e; umask 077; to=$1
+if [ ! -e "$to/data" ]; then mkdir "$to/data"; tar -C "$to/data" -xmf -; fi
+shift; cd "$to"; exec "$@" </dev/null]]
+
+-- The file is opened by us: the server's user could not.
+local OPEN = [[from=$1; owner=$2; to=$3; shift 3; [ "$owner" = "" ] || chown "$owner" "$to"; exec "$@" <"$from"]]
 
 --- Starts one.
 ---@param context itlua.services.Context
@@ -121,14 +135,15 @@ function cluster.start(context, offer)
   local from = template(offer, prefix, owner, fs.dirname(folder))
   local fields = {
     host = "127.0.0.1", port = context.port(), user = "postgres", version = offer.version,
-    password = (fs.read(from .. "/password"):gsub("%s+$", "")),
+    password = fs.read(from .. "/password"),
   }
   local instance = { fields = fields }
   function instance:launch()
-    local server = { offer.bin .. "/postgres", "-D", folder .. "/data" }
+    local server = { "/bin/sh", "-c", UNPACK, "postgres", folder, offer.bin .. "/postgres", "-D", folder .. "/data" }
     local words = arguments(context, fields, folder)
-    local command = { "/bin/sh", "-c", COPY, "postgres", owner and owner.uid or "", from, folder }
-    table.move(as_user(prefix, table.move(words, 1, #words, #server + 1, server)), 1, #prefix + #server, #command + 1, command)
+    table.move(words, 1, #words, #server + 1, server)
+    local command = { "/bin/sh", "-c", OPEN, "postgres", from .. "/data.tar", owner and owner.uid or "", folder }
+    for _, part in ipairs { prefix, server } do table.move(part, 1, #part, #command + 1, command) end
     self.process = process.start { command = command, merge = true, env = { LC_ALL = "C", PGDATA = false } }
   end
   function instance:stop(seconds)
@@ -150,6 +165,5 @@ function cluster.start(context, offer)
   instance:launch()
   return instance
 end
-
 
 return cluster

@@ -46,9 +46,8 @@ local function lazy_folder()
   local made
   return function()
     if not made then
-      local place = native.place()
-      sweep(place)
-      made = fs.tempdir { within = place, prefix = NAME .. own_pid() .. "-" }
+      for _, place in ipairs(native.scratch_places()) do sweep(place) end
+      made = native.scratch(NAME .. own_pid() .. "-")
     end
     return made.path
   end, function() if made then made:close() end end

@@ -6,7 +6,7 @@ local process = require "itlua.process"
 
 local native = {}
 
-local MEMORY, ENOUGH = "/dev/shm", 256 << 10 -- kilobytes that have to be free there
+local MEMORY, ENOUGH = "/dev/shm", 500 << 10 -- kilobytes
 
 --- A program in the PATH.
 ---@param name string
@@ -65,18 +65,29 @@ function native.unprivileged(name)
   core.raise("service", "NO_USER", "itlua runs as root, and there is no user to run the server as")
 end
 
---- The folder for data that is thrown away: in memory where there is room.
----@return string
-function native.place()
-  if fs.exists(MEMORY) == "folder" then
-    local ok, result = pcall(process.run, { "df", "-Pk", MEMORY })
-    local free = ok and tonumber(result.stdout:match "\n%S+%s+%d+%s+%d+%s+(%d+)")
-    local probe, handle = pcall(fs.tempfile, "", { within = MEMORY })
-    if probe then handle:close() end
-    if probe and free and free >= ENOUGH then return MEMORY end
-  end
-  return os.getenv "TMPDIR" or "/tmp"
+-- Whether as much is free as a server with some databases takes. Containers often have a small one (size=65536k).
+local function has_room()
+  local mounts, size = fs.read "/proc/mounts", nil
+  for options in mounts:gmatch("\n%S+ " .. MEMORY .. " tmpfs (%S+)") do size = options:match "size=(%d+)k" or "unlimited" end
+  local free = tonumber(fs.read("/proc/meminfo"):match "MemAvailable:%s*(%d+)")
+  return size and (size == "unlimited" or tonumber(size) >= ENOUGH) and free and free >= 2 * ENOUGH
 end
+
+--- A folder for data that is thrown away: in memory where there is room.
+---@param prefix string
+---@return itlua.fs.Temporary
+function native.scratch(prefix)
+  local ok, room = pcall(has_room)
+  if ok and room then
+    local made, folder = pcall(fs.tempdir, { within = MEMORY, prefix = prefix })
+    if made then return folder end
+  end
+  return fs.tempdir { prefix = prefix }
+end
+
+--- Where such folders may be.
+---@return string[]
+function native.scratch_places() return { MEMORY, os.getenv "TMPDIR" or "/tmp" } end
 
 --- What outlives runs and can be made again: templates.
 ---@return string

@@ -122,16 +122,21 @@ postgres.providers = { environment, docker, native, fetched }
 --- Makes the shared database, migrated and seeded, from the template that connect() clones as well.
 function postgres.prepare(context, instance)
   local fields, spec = instance.fields, context.spec
-  fields.database = instance.database or spec.database or "app"
+  local plain = not spec.migrations and not spec.seeds and not spec.database and not instance.database
+  fields.database = plain and "postgres" or instance.database or spec.database or "app"
   fields.url = url_of(fields, fields.database)
-  local admin <close> = sql().connect(fields.admin)
+  local where = fields.admin
+  fields.admin = nil
+  if plain then return end
+  local admin <close> = sql().connect(where)
   local base = "template1"
   if spec.migrations or spec.seeds then
-    base = require("itlua.sql.isolation.clones").source(admin, { migrations = spec.migrations, seeds = spec.seeds }).template
+    local source = require("itlua.sql.isolation.clones").source(admin, { migrations = spec.migrations, seeds = spec.seeds })
+    source:warm_up() -- the first file's database is made while it is loaded
+    base = source.template
   end
   local there = admin:value("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", fields.database)
   if not there then admin:exec(("CREATE DATABASE %s TEMPLATE %s"):format(admin:identifier(fields.database), base)) end
-  fields.admin = nil
 end
 
 -- ---- in a spec
@@ -142,6 +147,13 @@ postgres.methods = {}
 ---@field by? "database"|"transaction"|"truncate"|false   a database of the file's own (the default); or the shared one, the
 ---    tests isolated in that way or, with false, not at all
 
+-- Clones need to know where the server is, and no connection to the shared database.
+local function by_database(url, options)
+  sql()
+  local address, settings = require("itlua.sql.address").parse(url)
+  return require("itlua.sql.isolation").isolate({ address = address, options = settings }, options)
+end
+
 --- A connection for this file.
 ---@param service itlua.services.Service
 ---@param options? itlua.services.PostgresOptions
@@ -149,13 +161,11 @@ postgres.methods = {}
 function postgres.methods.connect(service, options)
   local all = { by = "database", migrations = service.spec.migrations, seeds = service.spec.seeds }
   for name, value in pairs(options or {}) do all[name] = value end
+  if all.by == "database" then return by_database(service.url, all) end
+  all.migrations, all.seeds = nil, nil
   sql()
   local db = require("itlua.sql.connection").open(service.url, true) -- the file's, whichever block asked for it
-  if all.by == false then return db end
-  if all.by ~= "database" then all.migrations, all.seeds = nil, nil end
-  local own = db:isolate(all)
-  if own ~= db then db:close() end
-  return own
+  return all.by and db:isolate(all) or db
 end
 
 return postgres

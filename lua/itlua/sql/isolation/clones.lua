@@ -112,6 +112,9 @@ local function refill(self)
   end)
 end
 
+--- Makes databases ahead, beside what runs.
+function Clones:warm_up() refill(self) end
+
 -- Whoever renames it first has it.
 local function claim(self, name)
   for _, row in ipairs(waiting(self)) do
