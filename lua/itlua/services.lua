@@ -52,6 +52,14 @@ local function known(self)
   return rawget(self, "known") or status(self, "GET", where(self))
 end
 
+--- Whether it can be had here, and what it would be, or why not. Starts nothing; for specs that do without.
+---@return boolean available
+---@return string text
+function Service:available()
+  local answer = host():ask("GET", where(self, "choice"))
+  return answer.available, answer.text
+end
+
 --- Waits until it is ready; what is asked of it does so by itself.
 ---@return itlua.services.Service
 function Service:start()

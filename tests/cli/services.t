@@ -69,6 +69,18 @@ A kind of the project's own is a Lua file.
   $ services 'time = { kind = "clock.lua", zone = "UTC" }' | grep -o "1 passed"
   1 passed
 
+What would be chosen, and why.
+
+  $ unset DATABASE_URL; export DOCKER_HOST=unix:///none
+  $ services 'db = { kind = "postgres", version = "3" }' >/dev/null; itlua doctor | grep ' db ' | grep -o 'cannot.*ers; not native'
+  cannot be had here (not environment: DATABASE_URL is not set; not docker: no container engine answers; not native
+  $ services 'a = { kind = "process", command = { "cat" } }, b = { kind = "process", command = { "no-such" } }' >/dev/null
+  [1]
+  $ itlua doctor | grep -A 2 '^Services'
+  Services of itlua.lua
+    ok  a              native: cat
+    !!  b              cannot be had here (not native: there is no program 'no-such' in PATH)
+
 Services are kept between runs.
 
   $ itlua services

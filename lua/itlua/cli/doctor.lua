@@ -143,6 +143,31 @@ local function programs()
   program("openssl", "makes certificates to test with", "version")
 end
 
+-- == services ==
+
+local function one_service(name, spec, kind)
+  local chosen, passed = require("itlua.services.choice").of(kind, spec)
+  local tried = #passed > 0 and " (not " .. table.concat(passed, "; not ") .. ")" or ""
+  if chosen then say("ok", name, ("%s: %s%s"):format(chosen.provider.name, chosen.text, tried))
+  else say(spec.kind and "!!" or "--", name, "cannot be had here" .. tried) end
+end
+
+-- What a run would take for each service, and what was passed over for it.
+local function services()
+  local kinds = require "itlua.services.kinds"
+  local settings = system.kind("itlua.lua") == "file" and require("itlua.cli.config").load({}, {}) or {}
+  if settings.services then
+    title("Services of itlua.lua")
+    for _, name in ipairs(require("itlua.show").keys(settings.services)) do
+      local spec = settings.services[name]
+      one_service(name, spec, kinds.find(spec.kind))
+    end
+    return
+  end
+  title("Services that an itlua.lua could declare")
+  for _, name in ipairs { "postgres", "redis" } do one_service(name, {}, kinds.find(name)) end
+end
+
 -- == this folder ==
 
 local function folder()
@@ -175,6 +200,7 @@ function doctor.run()
   machine()
   containers()
   programs()
+  services()
   folder()
   return wrong and 1 or 0
 end

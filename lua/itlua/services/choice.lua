@@ -14,12 +14,14 @@ local choice = {}
 ---@return itlua.services.Choice?
 ---@return string[] passed
 function choice.of(kind, spec)
-  local passed = {}
+  local passed, told = {}, {}
   for _, provider in ipairs(kind.providers) do
     if not spec.provider or spec.provider == provider.name then
       local ok, offer, text = pcall(provider.find, spec)
       if ok and offer then return { provider = provider, offer = offer, text = text, passed = passed }, passed end
-      passed[#passed + 1] = ("%s: %s"):format(provider.name, ok and text or tostring(offer))
+      local why = ("%s: %s"):format(provider.name, ok and text or tostring(offer))
+      if not told[why] then passed[#passed + 1] = why end
+      told[why] = true
     end
   end
   return nil, passed

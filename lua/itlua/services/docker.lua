@@ -22,7 +22,7 @@ end
 function docker.find(spec, repository, tag, pull)
   local container = require "itlua.container"
   local ok, reason = available(container)
-  if not ok then return nil, (tostring(reason):match "[^\n]*") end
+  if not ok then return nil, (tostring(reason):match("[^\n]*"):gsub("%.? Tried:?$", "")) end
   local image = spec.image or ("%s:%s"):format(repository, spec.version and spec.version .. "-alpine" or tag)
   local plain = spec.version and not spec.image and repository .. ":" .. spec.version
   if plain and not container.image(image) and container.image(plain) then image = plain end

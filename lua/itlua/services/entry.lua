@@ -240,6 +240,20 @@ end
 
 -- ---- what is asked of it
 
+--- Whether it, and what it needs, can be had here. Starts nothing.
+---@return { available: boolean, text: string }
+function Entry:choice()
+  local chosen, passed = choice.of(self.kind, self.spec)
+  if not chosen then
+    return { available = false, text = ("%s cannot be had here: %s"):format(self.name, table.concat(passed, "; ")) }
+  end
+  for _, name in ipairs(self.spec.needs) do
+    local other = self.host.entries[name]:choice()
+    if not other.available then return other end
+  end
+  return { available = true, text = chosen.text }
+end
+
 local function refuse(self, what)
   core.raise("service", "NOT_OURS", ("%s cannot be %s: it is an existing server (%s)"):format(self.name, what,
     self.instance.external))

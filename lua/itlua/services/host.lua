@@ -5,6 +5,7 @@
 --     GET  /services              all of them
 --     GET  /services/NAME         starts it with what it needs, and answers when it is ready, or why it is not
 --     POST /services/NAME/DO      start, stop, restart, signal {"signal"}
+--     GET  /services/NAME/choice  whether it can be had here: {available, text}; starts nothing
 --     GET  /services/NAME/logs    what it has printed; ?since=seconds&last=lines
 --     POST /stop                  ends the host
 
@@ -92,6 +93,9 @@ local function routes(srv, self)
     local entry = entry_of(req)
     if entry.state == "idle" or entry.state == "starting" then entry:start() end
     return answer(entry)
+  end)
+  srv:get("/services/{name}/choice", function(req)
+    return { json = entry_of(req):choice() }
   end)
   srv:get("/services/{name}/logs", function(req)
     return { text = entry_of(req):log(tonumber(req.query.since), tonumber(req.query.last)) }

@@ -112,7 +112,8 @@ describe("a service of kind process", function()
 
   it("that is unknown, or a field it has not, is named with what there is", function()
     local dir = project.new {
-      ["itlua.lua"] = project.settings("app = " .. project.app()),
+      ["itlua.lua"] = project.settings("app = " .. project.app()
+        .. ", other = { kind = 'process', command = { 'no-such-program' } }"),
       ["specs/a_spec.lua"] = [[
         local services = require "itlua.services"
         it("is told", function()
@@ -121,6 +122,10 @@ describe("a service of kind process", function()
           assert.is_truthy(tostring(err):find("there is no service 'ap' in itlua.lua (did you mean app?)", 1, true))
           ok, err = pcall(function() return services.app.hosst end)
           assert.is_truthy(tostring(err):find("services.app has no 'hosst' (did you mean host?)", 1, true))
+          assert.is_true(services.app:available())
+          local available, why = services.other:available()
+          assert.is_false(available)
+          assert.is_truthy(why:find("no program 'no-such-program'", 1, true))
         end)
       ]],
     }
