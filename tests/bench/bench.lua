@@ -120,7 +120,10 @@ local function chosen()
     end
     if #list == before then unknown[#unknown + 1] = key end
   end
-  if #unknown > 0 then error("no row is called " .. table.concat(unknown, ", ") .. ": see ROWS=list", 0) end
+  if #unknown > 0 then
+    io.stderr:write("bench: no row is called ", table.concat(unknown, ", "), ": see ROWS=list\n")
+    os.exit(2)
+  end
   return list
 end
 

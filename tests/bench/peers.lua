@@ -7,11 +7,14 @@ local server = require "itlua.server"
 
 local peers = { itlua = process.self(), build = os.getenv "BUILD" or "build" }
 
+-- Where the system's own programs are, which are not in everybody's path.
+local path = (os.getenv "PATH" or "/usr/bin:/bin") .. ":/usr/sbin"
+
 --- Whether there is such a program.
 ---@param name string
 ---@return boolean
 function peers.has(name)
-  return process.run { "/bin/sh", "-c", 'command -v "$0"', name }.code == 0
+  return process.run { "/bin/sh", "-c", 'command -v "$0"', name, env = { PATH = path } }.code == 0
 end
 
 --- What a command prints, without the last line end; raises where it fails.
@@ -30,13 +33,13 @@ end
 ---@return string path
 function peers.program(name, library)
   local source = ("tests/bench/%s.c"):format(name)
-  local path = fs.join(fs.realpath(peers.build), "bench", name)
-  fs.mkdir(fs.dirname(path))
-  if not fs.exists(path) or fs.stat(path).modified < fs.stat(source).modified then
+  local program = fs.join(fs.realpath(peers.build), "bench", name)
+  fs.mkdir(fs.dirname(program))
+  if not fs.exists(program) or fs.stat(program).modified < fs.stat(source).modified then
     peers.output { "/bin/sh", "-c", ('${CC:-cc} -D_GNU_SOURCE -O2 -o "$0" "$1" %s'):format(
-      library and ("$(pkg-config --cflags --libs %s)"):format(library) or ""), path, source }
+      library and ("$(pkg-config --cflags --libs %s)"):format(library) or ""), program, source }
   end
-  return path
+  return program
 end
 
 local gauge
@@ -130,7 +133,7 @@ end
 function peers.nginx()
   local dir, port = fs.tempdir(), free_port()
   local conf = dir:write("nginx.conf", nginx_conf:format(port, peers.body))
-  local started = process.start { "nginx", "-p", dir.path, "-c", conf, env = { PATH = os.getenv "PATH" .. ":/usr/sbin" } }
+  local started = process.start { "nginx", "-p", dir.path, "-c", conf, env = { PATH = path } }
   reachable(started, port)
   return setmetatable({ dir = dir, process = started, url = ("http://127.0.0.1:%d/"):format(port) }, Service)
 end
