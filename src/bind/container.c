@@ -142,11 +142,20 @@ static int l_probe(lua_State *L) {
   return it_await(L, &p->op);
 }
 
+/* readlink(path) -> where a symbolic link leads to, or nil; for what the system itself answers at once */
+static int l_readlink(lua_State *L) {
+  char target[4096];
+  ssize_t n = readlink(luaL_checkstring(L, 1), target, sizeof target);
+  if (n < 0) return 0;
+  lua_pushlstring(L, target, (size_t)n);
+  return 1;
+}
+
 int luaopen_itlua_container_core(lua_State *L);
 
 int luaopen_itlua_container_core(lua_State *L) {
   static const luaL_Reg functions[] = {
-      {"probe", l_probe}, {"reaper", container_reaper}, {NULL, NULL}};
+      {"probe", l_probe}, {"reaper", container_reaper}, {"readlink", l_readlink}, {NULL, NULL}};
   luaL_newlib(L, functions);
   return 1;
 }

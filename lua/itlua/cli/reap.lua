@@ -31,11 +31,12 @@ end
 ---@return integer exit_code
 function reap.run()
   local _ <close> = system.watch_signals(false) -- whoever ends the others must not end this one
-  local orders, orderly = {}, false
+  local orders, known, orderly = {}, {}, false
   for line in io.lines() do
     if line == "Q" then
       orderly = true
-    else
+    elseif not known[line] then
+      known[line] = true
       local ok, order = pcall(json.decode, line)
       if ok then
         orders[#orders + 1] = order

@@ -1,6 +1,7 @@
 --- Methods of a container: commands in it, and what it prints.
 
 local core = require "itlua.core"
+local encode = require "itlua.encode"
 local plan = require "itlua.container.plan"
 local streams = require "itlua.container.streams"
 
@@ -16,12 +17,21 @@ local methods = {}
 ---@field tty? boolean
 ---@field timeout? number      seconds; the command itself goes on: the engine has no way to end it
 ---@field check? boolean       an exit code other than 0 is an error of kind "container", code "EXEC"
+---@field input? string        what it reads from its stdin; the image needs a /bin/sh
 ---@field on_output? fun(bytes: string, stream: "stdout"|"stderr")   called with the output as it comes
 
 local EXEC = {
   env = "table", user = "string number", workdir = "string", privileged = "boolean", tty = "boolean",
-  timeout = "number", check = "boolean", on_output = "function",
+  timeout = "number", check = "boolean", on_output = "function", input = "string",
 }
+
+-- The engine gives a stdin only to clients that take the connection over; so it is a file, read and removed.
+local function with_input(self, cmd, input)
+  local file = "/tmp/.itlua-" .. encode.hex(encode.random(6))
+  self:copy_in { [file] = { content = input, mode = 420 } }
+  return { "/bin/sh", "-c", ('exec 3<%s; rm -f %s; exec "$@" <&3 3<&-'):format(file, file), "sh",
+    table.unpack(cmd) }
+end
 
 local function run_exec(self, id, options, doing)
   local r <close> = self.engine:call("POST", "/exec/" .. id .. "/start", doing,
@@ -43,6 +53,7 @@ function methods:exec(command, options)
   plan.check(options, EXEC, "exec")
   local cmd = plan.words(command, "command")
   local doing = ("%s: exec %s"):format(self:label(), table.concat(cmd, " ", type(command) == "string" and 3 or 1))
+  if options.input then cmd = with_input(self, cmd, options.input) end
   local began = core.now()
   local span = core.span("container", doing)
   local created = self.engine:ask("POST", self:_path("/exec"), doing, { json = {

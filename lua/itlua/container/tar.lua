@@ -2,6 +2,7 @@
 
 local core = require "itlua.core"
 local fs = require "itlua.fs"
+local native = require "itlua.container.core"
 
 local tar = {}
 
@@ -124,7 +125,7 @@ function tar.entries_of(path, name, wanted)
     if stat.type == "folder" then
       entry.type = "folder"
     elseif stat.type == "link" then
-      entry.type, entry.target = "link", tar.readlink(source)
+      entry.type, entry.target = "link", native.readlink(source) or ""
     elseif stat.type == "file" then
       entry.type, entry.source, entry.size = "file", source, stat.size
     else
@@ -145,12 +146,6 @@ function tar.entries_of(path, name, wanted)
     core.breathe()
   end
   return list
-end
-
---- Where a symbolic link leads to.
-function tar.readlink(path)
-  local result = require "itlua.process".run { "readlink", "-n", "--", path }
-  return result.stdout
 end
 
 -- ---- reading

@@ -32,7 +32,9 @@ end
 
 local function reason(err)
   local text = core.is_error(err) and err.message or tostring(err)
-  return (text:gsub("\n.*", ""))
+  text = text:gsub("\n.*", "")
+  -- To where is known: it is the container.
+  return (text:gsub("^cannot connect to Redis at %S+: ", ""):gsub("^cannot connect to %S+: ", ""))
 end
 
 local function poll(container, node)

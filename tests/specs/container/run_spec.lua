@@ -246,6 +246,13 @@ describe("a container's", function()
     assert.equal(127, c:exec({ "sh", "-c", "nothing-there" }).code)
   end)
 
+  it("exec reads what it is given", function()
+    local input = ("line\n"):rep(100000)
+    assert.equal("100000", c:exec("wc -l", { input = input }).stdout:match "%d+")
+    assert.equal("a 'b'\n", c:exec({ "cat", "-" }, { input = "a 'b'\n" }).stdout)
+    assert.equal("", c:exec("ls -a /tmp | grep itlua").stdout)
+  end)
+
   it("exec streams its output", function()
     local seen = {}
     c:exec("echo a; sleep 0.2; echo b >&2", { on_output = function(bytes, stream)
