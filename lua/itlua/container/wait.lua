@@ -43,7 +43,11 @@ local function poll(container, node)
     node.tries = node.tries + 1
     local ok, met, why = pcall(node.condition.check, container, node)
     if ok and met == true then return true end
-    node.last = ok and why or reason(met)
+    if ok then
+      node.last = why or "not yet"
+    elseif core.is_error(met) ~= "cancelled" then
+      node.last = reason(met)
+    end
     if ok and met == "never" then return false, why end
     core.sleep(pause) -- raises where the task is to end
     pause = math.min(pause * GROWTH, LONGEST)
