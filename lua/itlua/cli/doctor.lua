@@ -99,34 +99,16 @@ end
 
 -- == containers ==
 
-local function sockets()
-  local list = {}
-  local host = os.getenv("DOCKER_HOST")
-  if host then list[1] = host:match("^unix://(.+)$") or host
-  else
-    list[1] = "/var/run/docker.sock"
-    local runtime = os.getenv("XDG_RUNTIME_DIR")
-    if runtime then list[2] = runtime .. "/docker.sock"; list[3] = runtime .. "/podman/podman.sock" end
-    list[#list + 1] = "/run/podman/podman.sock"
-  end
-  return list, host
-end
-
 local function containers()
   title("Containers")
-  local list, host = sockets()
-  if host and not host:find("^unix://") then
-    return say("ok", "docker", ("DOCKER_HOST=%s (not asked whether it answers)"):format(host))
+  local environment = setmetatable({}, { __index = function(_, name) return os.getenv(name) end })
+  local ok, engine = pcall(require("itlua.container.engine").connect, environment)
+  if ok then return say("ok", "engine", tostring(engine)) end
+  local text = tostring(type(engine) == "table" and engine.message or engine)
+  if type(engine) == "table" and engine.code == "NO_ENGINE" and not os.getenv("DOCKER_HOST") then
+    return say("--", "engine", "none answers: no Docker or Podman socket; containers cannot be started here")
   end
-  for _, path in ipairs(list) do
-    if system.kind(path) then
-      local ok, why = system.connects(path)
-      if ok then return say("ok", "docker", ("%s takes connections"):format(path)) end
-      return say("!!", "docker", ("%s is there, but: %s"):format(path, why))
-    end
-  end
-  if host then return say("!!", "docker", ("DOCKER_HOST=%s: there is no such socket"):format(host)) end
-  say("--", "docker", "no socket found; containers cannot be started here")
+  say("!!", "engine", (text:gsub("\n", "\n                     ")))
 end
 
 -- == programs that stand in for containers ==
@@ -140,6 +122,7 @@ local function programs()
   program("java", "a Kafka broker of its own needs it", "-version")
   program("kafka-server-start.sh", "a Kafka broker of its own", "--version",
     (os.getenv("KAFKA_HOME") or "/opt/kafka") .. "/bin")
+  program("docker-compose", "container.compose needs it, or docker compose", "version")
   program("openssl", "makes certificates to test with", "version")
 end
 
