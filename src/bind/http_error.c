@@ -259,6 +259,7 @@ void http_fail(it_op *op, http_transfer *t, CURLcode result) {
   http_error error = http_error_of(t, result);
   char *text = http_describe(t, result);
   it_op_outcome(op, "%s", error.code);
-  it_op_fail(op, error.kind, error.code, "%s: %s", op->detail ? op->detail : "", text);
+  it_op_fail(op, error.kind, error.code, "%s%s%s", op->detail ? op->detail : "",
+             op->detail ? ": " : "", text);
   free(text);
 }

@@ -111,7 +111,8 @@ end
 -- The engine says that a container has ended a moment before it knows all about it.
 local function final_state(container)
   local ok, info = pcall(container.inspect, container)
-  return ok and info.State or nil
+  if ok then return info.State end
+  return nil, core.is_error(info) == "container" and info.code == "ENGINE_LOST" and info or nil
 end
 
 ---@class itlua.container.Ask
@@ -127,7 +128,8 @@ end
 function verdict.raise(container, ask)
   local scope = core.enter(5, true) -- when the test's time is over, too
   local ok, err = pcall(function()
-    local state = final_state(container)
+    local state, lost = final_state(container)
+    if lost then return lost end
     local _, log = pcall(container.logs, container, { tail = LINES })
     log = type(log) == "string" and log or ""
     local code, happened = what_happened(state, ask)

@@ -170,7 +170,7 @@ describe("an engine that goes away", function()
     srv:close()
     local err = failure(c.image, "x")
     assert.equal("ENGINE_LOST", err.code)
-    assert.matches("does not answer any more", err.message)
+    assert.matches("does not answer any more: nothing listens on 127.0.0.1", err.message)
   end)
 end)
 
