@@ -72,8 +72,7 @@ function auth.serve(app, shop)
   -- A refresh token is good for one use.
   app:post("/auth/refresh", function(req)
     local given = validate.body(req, refreshing)
-    local known = store:get("refresh_tokens", given.refresh_token)
-    store:delete("refresh_tokens", given.refresh_token)
+    local known = store:delete("refresh_tokens", given.refresh_token)
     if not known or known.expires < time.now() then
       unauthorized("invalid_token", "The refresh token is not valid: log in again.")
     end

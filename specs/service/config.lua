@@ -9,6 +9,8 @@ return {
   secret = os.getenv "SHOP_SECRET" or "not much of a secret",
   token_seconds = number("SHOP_TOKEN_SECONDS", 900),
   rate = number("SHOP_RATE", 100000), -- requests a client may send at once, and in a second
+  database_url = os.getenv "SHOP_DATABASE_URL", -- PostgreSQL, migrated; without it the data is in memory
+  redis_url = os.getenv "SHOP_REDIS_URL", -- for sessions; without it they are with the data
   payments_url = os.getenv "SHOP_PAYMENTS_URL", -- where cards are charged; without it nobody pays
   payments_timeout = number("SHOP_PAYMENTS_TIMEOUT", 0.3),
 }

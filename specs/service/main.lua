@@ -2,7 +2,7 @@
 --
 --   itlua exec specs/service/main.lua        prints where it listens; ends at SIGTERM or Ctrl-C
 --
--- It is set up by its environment: see config.lua. Its data is gone when it ends: see store.lua.
+-- It is set up by its environment: see config.lua. Its data is in memory, or where that says.
 
 package.path = (arg[0]:match "^(.*)/" or ".") .. "/?.lua;" .. package.path
 
@@ -11,9 +11,11 @@ local server = require "itlua.server"
 local config = require "config"
 local app = server.listen { port = config.port }
 
+local store = config.database_url and require("sql_store").new(config.database_url) or require("store").new()
+if config.redis_url then store = require("sessions").new(config.redis_url, store) end
 local shop = {
   config = config,
-  store = require("store").new(),
+  store = store,
   events = require("events").new(),
 }
 require("seed")(shop.store)

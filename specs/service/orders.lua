@@ -78,7 +78,7 @@ local function once(shop, req, fn)
   local key = req:header "idempotency-key"
   if not key then return fn() end
   local id, digest = req.user.id .. ":" .. key, encode.sha256(req.body)
-  local known = shop.store:get("idempotency", id)
+  local known = not shop.store:insert("idempotency", { id = id, digest = digest }) and shop.store:get("idempotency", id)
   if known and known.digest ~= digest then
     problem.raise(422, "key_reused", "This Idempotency-Key belongs to another request.")
   elseif known and not known.order_id then
@@ -86,7 +86,6 @@ local function once(shop, req, fn)
   elseif known then
     return answer(shop.store:get("orders", known.order_id), 201, { ["idempotency-replayed"] = "true" })
   end
-  shop.store:insert("idempotency", { id = id, digest = digest })
   local ok, result, order = pcall(fn)
   if not ok then
     shop.store:delete("idempotency", id) -- it may be tried again
@@ -189,11 +188,17 @@ function orders.serve(app, shop)
     local order, given = find(store, req), validate.body(req, assignment)
     local technician = store:get("technicians", given.technician_id)
     if not technician then problem.raise(422, "no_such_technician", "There is no such technician.") end
-    if order.status == "pending" and not technician.available then
+    -- Who is asked for twice at the same time gets one order only.
+    local taken = order.status == "pending" and technician.available
+      and store:update("technicians", technician.id, { available = false }, technician.version)
+    if order.status == "pending" and not taken then
       problem.raise(409, "not_available", technician.name .. " is not available.")
     end
-    local moved = move(shop, order, "assign", { technician_id = technician.id })
-    store:update("technicians", technician.id, { available = false })
+    local ok, moved = pcall(move, shop, order, "assign", { technician_id = technician.id })
+    if not ok then
+      if taken then free(store, technician.id) end
+      error(moved, 0)
+    end
     return answer(moved)
   end)
 

@@ -3,7 +3,7 @@
 local titles = {
   [400] = "Bad Request", [401] = "Unauthorized", [402] = "Payment Required", [403] = "Forbidden", [404] = "Not Found",
   [409] = "Conflict", [412] = "Precondition Failed", [422] = "Unprocessable Content", [428] = "Precondition Required",
-  [429] = "Too Many Requests", [502] = "Bad Gateway", [504] = "Gateway Timeout",
+  [429] = "Too Many Requests", [502] = "Bad Gateway", [503] = "Service Unavailable", [504] = "Gateway Timeout",
 }
 
 --- The response of a problem. `more` are further fields of its JSON, `headers` further headers.

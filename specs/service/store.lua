@@ -1,5 +1,5 @@
---- Where the service keeps its data: rows by id, in named tables. This one is in memory; one on a database has the same
---- functions. Rows that go in and come out are copies.
+--- Where the service keeps its data: rows by id, in named tables. This one is in memory; sql_store.lua has the same
+--- functions on a database. Rows that go in and come out are copies.
 
 local encode = require "itlua.encode"
 local time = require "itlua.time"
@@ -27,9 +27,10 @@ function Store:table(name)
   return t
 end
 
---- Adds a row. It is given an id (unless it has one), a version and the time.
+--- Adds a row. It is given an id (unless it has one), a version and the time. Where there is one of this id: nil.
 function Store:insert(name, row)
   local t = self:table(name)
+  if t.by_id[row.id or 0] then return nil end
   self.sequence = self.sequence + 1
   row = copy(row)
   row.id = row.id or encode.random_string(12)
@@ -74,6 +75,7 @@ function Store:update(name, id, changes, version)
   return copy(row)
 end
 
+--- Removes a row and returns it.
 function Store:delete(name, id)
   local t = self:table(name)
   t.by_id[id] = nil

@@ -28,6 +28,12 @@ function Shop.start(settings)
   return fixture.use "shop"
 end
 
+--- The one that is a service of itlua.lua, with PostgreSQL and Redis behind it: shared by all files.
+function Shop.service()
+  local url = require("itlua.services").shop.url
+  return setmetatable({ url = url, anybody = http.client { base_url = url, timeout = 5 } }, Shop)
+end
+
 --- A client that sends this token.
 ---@param token string
 ---@return itlua.http.Client

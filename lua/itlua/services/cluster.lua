@@ -11,9 +11,9 @@ local cluster = {}
 local FORMAT = 2 -- of the template: counts up when initdb is called otherwise
 
 -- What makes a server fast that nobody will miss. Dynamic shared memory is in the data folder: what a killed server leaves
--- in /dev/shm nobody would remove.
+-- in /dev/shm nobody would remove. What is committed is with the system, and stays when the server is killed.
 local settings = {
-  fsync = "off", synchronous_commit = "off", full_page_writes = "off", wal_level = "minimal", max_wal_senders = "0",
+  fsync = "off", full_page_writes = "off", wal_level = "minimal", max_wal_senders = "0",
   shared_buffers = "64MB", huge_pages = "off", jit = "off", max_connections = "200", autovacuum = "off",
   max_logical_replication_workers = "0", dynamic_shared_memory_type = "mmap", logging_collector = "off",
   log_destination = "stderr", lc_messages = "C", timezone = "UTC", log_timezone = "UTC",

@@ -17,7 +17,7 @@ end
 ---@param repository string     "postgres"
 ---@param tag string            where no version was asked for: "16-alpine"
 ---@param pull boolean?
----@return { image: string, version: string }?
+---@return { image: string, version: string, fetch?: string }?
 ---@return string text
 function docker.find(spec, repository, tag, pull)
   local container = require "itlua.container"
@@ -28,7 +28,10 @@ function docker.find(spec, repository, tag, pull)
   if plain and not container.image(image) and container.image(plain) then image = plain end
   local offer = { image = image, version = spec.version or image:match ":([%d.]+)" or "?" }
   if container.image(image) then return offer, ("container %s"):format(image) end
-  if pull or spec.image or spec.provider == "docker" then return offer, ("container %s, to be pulled"):format(image) end
+  if pull or spec.image or spec.provider == "docker" then
+    offer.fetch = image
+    return offer, ("container %s, to be pulled"):format(image)
+  end
   return nil, ("the engine has no %s; option image or provider = \"docker\" would pull it"):format(image)
 end
 
@@ -54,22 +57,23 @@ function docker.run(offer, context, options)
   local env = {}
   for name, value in pairs(options.env or {}) do env[name] = value end
   for name, value in pairs(context.spec.env or {}) do env[name] = value end
+  -- A port of our choice: one of the engine's would be another after each start.
   local c = require("itlua.container").run {
-    image = offer.image, env = env, ports = { options.port }, startup_timeout = context.seconds,
-    command = options.command,
+    image = offer.image, env = env, ports = { ("127.0.0.1:%d:%d"):format(context.port(), options.port) },
+    startup_timeout = context.seconds, command = options.command,
   }
   local instance = { container = c, host = c.host, port = c:port(options.port) }
-  function instance:launch()
-    c:start()
-    self.port = c:port(options.port)
-    self.fields.port = self.port
-    if self.moved then self:moved() end
-  end
-  function instance.stop(_, seconds) c:stop { timeout = math.ceil(seconds) } end
+  function instance.launch() c:start() end
+  local paused = false
   function instance.signal(_, name)
-    if name == "STOP" then c:pause()
-    elseif name == "CONT" then c:unpause()
-    else c:kill(name) end
+    if name ~= "STOP" and name ~= "CONT" then return c:kill(name) end
+    if paused == (name == "STOP") then return end
+    paused = name == "STOP"
+    if paused then c:pause() else c:unpause() end
+  end
+  function instance:stop(seconds)
+    self:signal "CONT"
+    c:stop { timeout = math.ceil(seconds) }
   end
   function instance.read_log(_, last, since) return c:logs { tail = last, since = since } end
   function instance:discard()

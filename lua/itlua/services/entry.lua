@@ -240,12 +240,17 @@ end
 
 -- ---- what is asked of it
 
---- Whether it, and what it needs, can be had here. Starts nothing.
+--- Whether it, and what it needs, can be had here. Starts nothing, but fetches an image that nothing else would do for.
 ---@return { available: boolean, text: string }
 function Entry:choice()
   local chosen, passed = choice.of(self.kind, self.spec)
   if not chosen then
     return { available = false, text = ("%s cannot be had here: %s"):format(self.name, table.concat(passed, "; ")) }
+  end
+  local image = chosen.offer.fetch
+  local fetched, why = pcall(function() if image then require("itlua.container").pull(image) end end)
+  if not fetched then
+    return { available = false, text = ("%s cannot be had here: %s"):format(self.name, tostring(why)) }
   end
   for _, name in ipairs(self.spec.needs) do
     local other = self.host.entries[name]:choice()

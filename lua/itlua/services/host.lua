@@ -142,7 +142,8 @@ local function wait_for_end(self)
 end
 
 --- Runs it. Returns when everything has ended.
----@param given { socket: string, plan: itlua.services.Plan, fingerprint: string, start?: string[] }
+---@param given { socket: string, plan: itlua.services.Plan, fingerprint: string, folder?: string } the folder is to be
+---    removed at the end, for whoever made it may have been killed
 function host.run(given)
   local folder, remove = lazy_folder()
   local self = { entries = {}, folder = folder, fingerprint = given.fingerprint }
@@ -158,6 +159,7 @@ function host.run(given)
   discard_all(self)
   remove()
   pcall(fs.remove, given.socket, { force = true })
+  if given.folder then pcall(fs.remove, given.folder, { recursive = true, force = true }) end
 end
 
 return host

@@ -76,8 +76,8 @@ end
 
 link.fingerprint = fingerprint
 
-local function input_for(plan, socket)
-  return json.encode { socket = socket, plan = plan, fingerprint = fingerprint(plan) }
+local function input_for(plan, socket, folder)
+  return json.encode { socket = socket, plan = plan, fingerprint = fingerprint(plan), folder = folder }
 end
 
 ---@class itlua.services.Running
@@ -112,7 +112,7 @@ function link.start(plan)
   return setmetatable({
     folder = folder, socket = socket,
     process = process.start {
-      command = { process.self(), "services", "host" }, merge = true, input = input_for(plan, socket),
+      command = { process.self(), "services", "host" }, merge = true, input = input_for(plan, socket, folder.path),
     },
   }, Running)
 end

@@ -144,7 +144,10 @@ describe("a service of kind process", function()
         end)
       ]],
     }
-    local run = process.start { command = { process.self(), "-j", "1" }, cwd = dir.path, merge = true }
+    fs.mkdir(dir:join "tmp")
+    local run = process.start {
+      command = { process.self(), "-j", "1" }, cwd = dir.path, merge = true, env = { TMPDIR = dir:join "tmp" },
+    }
     local pid
     task.eventually(function()
       pid = fs.exists(dir:join "pid") and fs.read(dir:join "pid")
@@ -153,6 +156,7 @@ describe("a service of kind process", function()
     run:signal "KILL"
     run:wait()
     task.eventually(function() return not fs.exists("/proc/" .. pid) end, { timeout = 5 })
+    task.eventually(function() return #fs.list(dir:join "tmp") == 0 end, { timeout = 5 })
   end)
 end)
 

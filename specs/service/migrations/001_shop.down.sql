@@ -1,0 +1,4 @@
+DROP TABLE orders;
+DROP TABLE stock;
+DROP TABLE technicians;
+DROP TABLE users;
