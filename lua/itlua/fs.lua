@@ -4,6 +4,7 @@
 -- system's code ("ENOENT", "EACCES", "EEXIST", …) and the field path.
 
 local core = require "itlua.core"
+local guard = require "itlua.process.core"
 local native = require "itlua.fs.core"
 
 local fs = {}
@@ -212,6 +213,7 @@ function Temporary:close()
   local ok, err = pcall(native.remove, methods.location(self), { own = true, recursive = true, force = true })
   core.leave(scope)
   if not ok then error(err, 0) end
+  guard.guard_folder(methods.location(self), true)
 end
 
 function metatable.__index(self, name)
@@ -225,7 +227,12 @@ local function temporary(options, folder)
   local prefix = options.prefix or "itlua-"
   if type(prefix) ~= "string" or prefix:find("/") then usage("fs: the prefix of a name is a string without /") end
   local handle = native.temporary(fs.join(options.within or native.temporary_place(), prefix .. "XXXXXX"), folder)
-  if options.keep then methods.forget(handle) else kept[handle] = true end
+  if options.keep then
+    methods.forget(handle)
+  else
+    kept[handle] = true
+    guard.guard_folder(methods.location(handle)) -- when the program is killed nobody else could remove it
+  end
   return handle
 end
 

@@ -283,13 +283,20 @@ static int l_self(lua_State *L) {
   return 1;
 }
 
+/* guard_folder(path [, keep]): a temporary folder or file is removed when we are killed; with keep, not any more */
+static int l_guard_folder(lua_State *L) {
+  process_guard_folder(luaL_checkstring(L, 1), lua_toboolean(L, 2));
+  return 0;
+}
+
 int luaopen_itlua_process_core(lua_State *L) {
   static const luaL_Reg methods[] = {{"wait", l_wait},     {"read", l_read},
                                      {"write", l_write},   {"close_input", l_close_input},
                                      {"signal", l_signal}, {"output", l_output},
                                      {"result", l_result}, {"pid", l_pid},
                                      {NULL, NULL}};
-  static const luaL_Reg functions[] = {{"start", process_start}, {"self", l_self}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      {"start", process_start}, {"self", l_self}, {"guard_folder", l_guard_folder}, {NULL, NULL}};
   static const struct {
     const char *name;
     int number;

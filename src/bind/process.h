@@ -66,6 +66,8 @@ bool process_group_alive(int group);
 /* process_guard.c: a helper process that outlives us and kills the groups that are still registered when we are gone. */
 void process_guard_add(int pid);
 void process_guard_remove(int pid);
+/* A temporary folder, which it removes too; with `keep` not any more. */
+void process_guard_folder(const char *path, bool keep);
 
 int process_start(lua_State *L);
 int luaopen_itlua_process_core(lua_State *L);

@@ -2,8 +2,9 @@
  * process_guard.c - nothing that a spec started outlives the program, not even when the program is killed with SIGKILL.
  *
  * The first process that is started brings up a guard: a shell in a session of its own that reads "+ pid" and "- pid" from
- * a socket. When the socket ends, because we exited or were killed, it ends the groups that are left, first politely. This
- * needs nothing beyond POSIX; prctl(PR_SET_PDEATHSIG) would reach the group's leader alone.
+ * a socket, and "d folder" and "x folder" for temporary folders. When the socket ends, because we exited or were killed, it
+ * ends the groups that are left, first politely, and removes the folders that are left. This needs nothing beyond POSIX;
+ * prctl(PR_SET_PDEATHSIG) would reach the group's leader alone.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -18,21 +19,31 @@
 
 static const char SCRIPT[] =
     "{ trap '' HUP INT QUIT TERM PIPE\n"
-    "pids=' '\n"
+    "pids=' ' nl='\n'\n"
+    "dirs=$nl\n"
+    "tidy() {\n"
+    "  IFS=$nl; set -f\n"
+    "  for dir in $dirs; do [ ! -e \"$dir\" ] || rm -rf -- \"$dir\"; done\n"
+    "  exit 0\n"
+    "}\n"
     "while read -r op pid; do\n"
     "  case $op in\n"
     "  +) pids=\"$pids$pid \" ;;\n"
     "  -) case $pids in *\" $pid \"*) pids=\"${pids%%\" $pid \"*} ${pids#*\" $pid \"}\" ;; esac ;;\n"
+    "  d) dirs=\"$dirs$pid$nl\" ;;\n"
+    "  x) case $dirs in *\"$nl$pid$nl\"*) "
+    "dirs=\"${dirs%%\"$nl$pid$nl\"*}$nl${dirs#*\"$nl$pid$nl\"}\" ;; esac ;;\n"
     "  esac\n"
     "done\n"
     "for pid in $pids; do kill -TERM \"-$pid\"; done\n"
     "for i in 1 2 3 4 5 6 7 8 9 10; do\n"
     "  alive=\n"
     "  for pid in $pids; do kill -0 \"-$pid\" && alive=1; done\n"
-    "  [ -n \"$alive\" ] || exit 0\n"
+    "  [ -n \"$alive\" ] || tidy\n"
     "  sleep 0.1 || sleep 1\n"
     "done\n"
     "for pid in $pids; do kill -KILL \"-$pid\"; done\n"
+    "tidy\n"
     "} <&3 3<&- &\n";
 
 static int channel = -1;
@@ -81,10 +92,22 @@ static void tell(char op, int pid) {
   if (write(channel, line, (size_t)n) < 0) return;
 }
 
-void process_guard_add(int pid) {
+static bool guarded(void) {
   static bool tried;
-  if (channel < 0 && (tried || (tried = true, !bring_up()))) return;
-  tell('+', pid);
+  return channel >= 0 || (!tried && (tried = true, bring_up()));
+}
+
+void process_guard_add(int pid) {
+  if (guarded()) tell('+', pid);
+}
+
+void process_guard_folder(const char *path, bool keep) {
+  it_buf line = {0};
+  if (strchr(path, '\n') || (keep ? channel < 0 : !guarded())) return;
+  it_buf_addf(&line, "%c %s\n", keep ? 'x' : 'd', path);
+  ssize_t written = write(channel, line.data, line.size); /* killed by somebody: as in tell */
+  (void)written;
+  it_buf_free(&line);
 }
 
 void process_guard_remove(int pid) {
