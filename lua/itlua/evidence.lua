@@ -15,6 +15,27 @@ function evidence.offer(field, tell, forget)
   evidence.any = true
 end
 
+local storytellers = {}
+
+--- Offers lines of the timeline that come from elsewhere: what a service has printed.
+---@param tell fun(): table[]   { at = seconds of core.now(), seconds = 0, what =, detail = } since the last `forget`
+---@param forget fun()          a test begins
+function evidence.offer_spans(tell, forget)
+  storytellers[#storytellers + 1] = tell
+  evidence.offer("", function() end, forget)
+end
+
+--- All that is offered of them now. What fails while it is asked stays away.
+---@return table[]
+function evidence.spans()
+  local list = {}
+  for _, tell in ipairs(storytellers) do
+    local ok, spans = pcall(tell)
+    for _, span in ipairs(ok and spans or {}) do list[#list + 1] = span end
+  end
+  return list
+end
+
 --- Whether anything is offered.
 ---@type boolean
 evidence.any = false

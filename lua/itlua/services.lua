@@ -9,6 +9,7 @@
 -- NOT_READY, EXITED, NO_PROVIDER (with the verdict), NOT_RUNNING, NOT_OURS, UNKNOWN, NO_HOST.
 
 local core = require "itlua.core"
+local evidence = require "itlua.evidence"
 local nearest = require "itlua.cli.nearest"
 local show = require "itlua.show"
 
@@ -35,11 +36,42 @@ local function plan()
   core.raise("service", "UNKNOWN", "there are no services here: itlua.lua declares none, or this is no run of specs")
 end
 
+-- ---- what programs of the project print, for the timelines of tests that fail
+
+local LINES = 10 -- of each
+
+local watched, test_began = nil, 0
+
+local function printed()
+  local spans, ahead = {}, core.clock() - core.now()
+  local scope = core.enter(1, true) -- also when the test's time is over
+  local ok, err = pcall(function()
+    for name in pairs(watched) do
+      for _, line in ipairs(host():ask("GET", ("/services/%s/lines?since=%.6f&last=%d"):format(name, test_began, LINES))) do
+        spans[#spans + 1] = { at = line.at - ahead, seconds = 0, what = name, detail = line.text }
+      end
+    end
+  end)
+  core.leave(scope)
+  if not ok then error(err, 0) end
+  return spans
+end
+
+local function watch(self)
+  if rawget(self, "kind") ~= "process" then return end
+  if not watched then
+    watched, test_began = {}, core.clock()
+    evidence.offer_spans(printed, function() test_began = core.clock() end)
+  end
+  watched[rawget(self, "name")] = true
+end
+
 -- ---- what it is
 
 local function status(self, method, path, body)
   local answer = host():ask(method, path, body)
   rawset(self, "known", answer)
+  watch(self)
   return answer
 end
 
@@ -154,6 +186,7 @@ local of_run
 local function handle(name)
   if of_run ~= current_run.services then -- another run in the same state
     of_run, handles, link = current_run.services, {}, nil
+    if watched then watched = {} end
   end
   local spec = plan()[name]
   if not spec then

@@ -75,6 +75,18 @@ function Entry:log(since, last)
   return table.concat(texts, "\n")
 end
 
+--- The same with the time of each line, for timelines; nothing of one whose log is elsewhere.
+---@param since number
+---@param last integer
+---@return { at: number, text: string }[]
+function Entry:lines_since(since, last)
+  local list = {}
+  for i = math.max(1, #self.lines - last + 1), #self.lines do
+    if self.lines[i].at >= since then list[#list + 1] = self.lines[i] end
+  end
+  return list
+end
+
 -- ---- getting ready
 
 -- Waits for the conditions in their order, and no longer than its process lives.

@@ -4,6 +4,7 @@
 --
 --     GET  /services              all of them
 --     GET  /services/NAME         starts it with what it needs, and answers when it is ready, or why it is not
+--     GET  /services/NAME/lines   the same as [{"at", "text"}]
 --     POST /services/NAME/DO      start, stop, restart, signal {"signal"}
 --     GET  /services/NAME/choice  whether it can be had here: {available, text}; starts nothing
 --     GET  /services/NAME/logs    what it has printed; ?since=seconds&last=lines
@@ -87,7 +88,7 @@ local function routes(srv, self)
     local list = {}
     for _, entry in pairs(self.entries) do list[#list + 1] = entry:status() end
     table.sort(list, function(a, b) return a.name < b.name end)
-    return { json = { fingerprint = self.fingerprint, services = json.array and json.array(list) or list } }
+    return { json = { fingerprint = self.fingerprint, services = json.array(list) } }
   end)
   srv:get("/services/{name}", function(req)
     local entry = entry_of(req)
@@ -96,6 +97,9 @@ local function routes(srv, self)
   end)
   srv:get("/services/{name}/choice", function(req)
     return { json = entry_of(req):choice() }
+  end)
+  srv:get("/services/{name}/lines", function(req)
+    return { json = json.array(entry_of(req):lines_since(tonumber(req.query.since) or 0, tonumber(req.query.last) or 10)) }
   end)
   srv:get("/services/{name}/logs", function(req)
     return { text = entry_of(req):log(tonumber(req.query.since), tonumber(req.query.last)) }

@@ -1,6 +1,7 @@
 --- What a failure can tell beyond its message. Loaded with the first failure.
 
 local core = require "itlua.core"
+local evidence = require "itlua.evidence"
 local outcome = require "itlua.spec.outcome"
 
 local details = {}
@@ -16,6 +17,7 @@ end
 ---@return string?
 function details.timeline(since)
   local spans = core.timeline(since)
+  for _, span in ipairs(evidence.spans()) do spans[#spans + 1] = span end
   if not spans[1] then return nil end
   local json = module_of_ours "itlua.json"
   if not json then return nil end

@@ -110,6 +110,27 @@ describe("a service of kind process", function()
     project.passes(dir, { "-j", "1" })
   end)
 
+  it("has what it prints during a test that fails in that test's timeline", function()
+    local dir = project.new {
+      ["itlua.lua"] = project.settings("app = " .. project.app()),
+      ["specs/a_spec.lua"] = [[
+        local services, http, task = require "itlua.services", require "itlua.http", require "itlua.task"
+        local function say(what)
+          http.post(services.app.url .. "/say", { body = what })
+          task.eventually(function() return services.app:logs { last = 1 } == what end)
+        end
+        it("passes", function() say "of another test" end)
+        it("fails", function()
+          say "of this test"
+          error "here"
+        end)
+      ]],
+    }
+    local text = project.run(dir, { "-j", "1" }).stdout
+    assert.is_truthy(text:find "ms +app +of this test")
+    assert.is_nil(text:find("of another test", 1, true))
+  end)
+
   it("that is unknown, or a field it has not, is named with what there is", function()
     local dir = project.new {
       ["itlua.lua"] = project.settings("app = " .. project.app()
