@@ -35,9 +35,9 @@ end
 
 local function run_exec(self, id, options, doing)
   local r <close> = self.engine:call("POST", "/exec/" .. id .. "/start", doing,
-    { json = { Detach = false, Tty = options.tty or false }, stream = true, timeout = options.timeout or false })
+    { json = { Detach = false, Tty = options.tty or false }, stream = true, timeout = false })
   local out = { stdout = {}, stderr = {} }
-  for bytes, name in streams.frames(r:chunks(), options.tty) do
+  for bytes, name in streams.frames((self.engine:pieces(r, doing)), options.tty) do
     table.insert(out[name], bytes)
     if options.on_output then options.on_output(bytes, name) end
   end
@@ -61,7 +61,15 @@ function methods:exec(command, options)
     WorkingDir = options.workdir, Privileged = options.privileged, Tty = options.tty, AttachStdout = true,
     AttachStderr = true,
   } })
-  local result = run_exec(self, created.Id, options, doing)
+  local scope = core.enter(options.timeout)
+  local ok, result = pcall(run_exec, self, created.Id, options, doing)
+  local expired = core.leave(scope)
+  if not ok then
+    core.span_end(span, "failed")
+    if not expired then error(result, 0) end
+    core.raise("timeout", "CONTAINER", ("%s: not done within %.6g s; it goes on in the container"):format(doing,
+      options.timeout))
+  end
   local info = self.engine:ask("GET", "/exec/" .. created.Id .. "/json", doing)
   result.code, result.seconds = info.ExitCode, core.now() - began
   core.span_end(span, "code " .. tostring(result.code))
@@ -95,8 +103,8 @@ local function log_stream(self, options)
   }
   local r = self.engine:call("GET", self:_path("/logs"), self:label() .. ": logs",
     { query = query, stream = true, timeout = options.timeout or false })
-  local chunks, _, _, stream = r:chunks()
-  return streams.frames(chunks, self:_known().Config.Tty), stream
+  local pieces, stream = self.engine:pieces(r, self:label() .. ": logs", options.timeout)
+  return streams.frames(pieces, self:_known().Config.Tty), stream
 end
 
 --- What it has printed; with `follow`, its lines as they come: for line, stream in c:logs{follow=true} do … end.

@@ -51,7 +51,11 @@ local function refused(self, r, doing)
 end
 
 -- What a failed request says of the way to the engine.
-local function unreachable(self, err, doing)
+local function unreachable(self, err, doing, timeout)
+  if core.is_error(err) == "timeout" and err.code and timeout then -- without a code it is the test's own deadline
+    core.raise("timeout", "CONTAINER", ("%s: no answer of the engine within %.6g s"):format(doing, timeout),
+      { cause = err })
+  end
   if core.is_error(err) ~= "http" and core.is_error(err) ~= "dns" then error(err, 0) end
   core.raise("container", "ENGINE_LOST", ("%s: the engine at %s does not answer any more: %s"):format(doing,
     self.address, err.message), { cause = err })
@@ -91,13 +95,31 @@ function Engine:call(method, path, doing, options)
     timeout = options.timeout == nil and PATIENCE or options.timeout, stream = options.stream, max_size = false,
   }
   local ok, r = pcall(self.client.request, self.client, method, "/v" .. self.api .. path, given)
-  if not ok then unreachable(self, r, doing) end
+  if not ok then unreachable(self, r, doing, given.timeout) end
   if r.status < 400 or options.may and options.may[r.status] then return r end
   if r.status == 400 and self:agree(r) then return self:call(method, path, doing, options) end
   return refused(self, r, doing)
 end
 
---- The same, and the answer's JSON.
+--- The pieces of a streamed answer, with errors in the same words.
+---@param r itlua.http.Response
+---@param doing string
+---@param timeout? number|false   seconds that the stream may be silent
+---@return fun(): string?
+---@return userdata stream        to be closed
+function Engine:pieces(r, doing, timeout)
+  local chunks, _, _, stream = r:chunks()
+  return function()
+    local ok, piece = pcall(chunks)
+    if ok then return piece end
+    if core.is_error(piece) == "timeout" and piece.code then
+      core.raise("timeout", "CONTAINER", ("%s: nothing came for %.6g s"):format(doing, timeout or 0))
+    end
+    return unreachable(self, piece, doing)
+  end, stream
+end
+
+--- `call`, and the answer's JSON.
 ---@return any
 function Engine:ask(method, path, doing, options)
   local r = self:call(method, path, doing, options)
@@ -145,6 +167,7 @@ local function find_places(self)
     if not near then places.bind = "0.0.0.0" end
   else
     local own = own_container(self)
+    places.home = own and own.Id
     for _, network in pairs(own and own.NetworkSettings.Networks or {}) do
       if type(network.Gateway) == "string" and network.Gateway ~= "" then
         places.host, places.bind = network.Gateway, "0.0.0.0" -- loopback is another one inside a container
@@ -159,6 +182,12 @@ end
 ---@return string
 function Engine:published_host()
   return find_places(self).host
+end
+
+--- The container that this program itself runs in, where it is one of this engine's.
+---@return string? id
+function Engine:home()
+  return find_places(self).home
 end
 
 --- The address that ports are published on: loopback wherever that is enough.

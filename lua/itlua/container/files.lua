@@ -101,8 +101,8 @@ local function archive(self, where)
     r:close()
     core.raise("container", "NOT_FOUND", ("%s: there is no %s in it"):format(self:label(), where), { path = where })
   end
-  local chunks, _, _, stream = r:chunks()
-  return tar.reader(chunks), stream
+  local pieces, stream = self.engine:pieces(r, self:label() .. ": copy out", false)
+  return tar.reader(pieces), stream
 end
 
 --- The content of a file in it.

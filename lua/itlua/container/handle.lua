@@ -117,8 +117,8 @@ function Container:port(port)
     if type(bindings) == "table" and bindings[1] then published[#published + 1] = name end
   end
   table.sort(published)
-  local why = info.State.Running and ("published %s"):format(#published > 0 and "are " .. table.concat(published, ", ")
-    or "is none (option 'ports' of container.run)") or "it does not run"
+  local why = not info.State.Running and "it does not run" or #published > 0 and "published are " ..
+    table.concat(published, ", ") or "none is published (option 'ports' of container.run)"
   return core.raise("container", "PORT", ("%s does not publish port %s: %s"):format(self:label(), key, why))
 end
 
@@ -214,7 +214,7 @@ function Container:wait_exit(options)
   local timeout = options and options.timeout
   local ok, r = pcall(self._call, self, "POST", "/wait", "wait for its end", { timeout = timeout or false })
   if not ok then
-    if core.is_error(r) == "container" and r.cause and r.cause.code == "TIMEOUT" then
+    if core.is_error(r) == "timeout" and r.code then
       core.raise("timeout", "CONTAINER", ("%s has not ended within %.6g s"):format(self:label(), timeout))
     end
     error(r, 0)

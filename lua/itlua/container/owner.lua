@@ -8,6 +8,7 @@ local native = require "itlua.container.core"
 local owner = {}
 
 owner.LABEL, owner.RUN, owner.REUSE = "itlua.owner", "itlua.run", "itlua.reuse"
+owner.HOME = "itlua.home" -- the container that the process itself ran in
 owner.PROJECT = "itlua-" -- what the names of compose projects begin with
 owner.IMAGES = "itlua/build" -- the repository of images that go with their test
 
@@ -53,11 +54,12 @@ function owner.current()
 end
 
 --- The labels of what this process makes.
+---@param engine itlua.container.Engine
 ---@return table<string, string>
-function owner.labels()
+function owner.labels(engine)
   local text = owner.current().text
   local run = os.getenv "ITLUA_RUN"
-  return { [owner.LABEL] = text, [owner.RUN] = run and run ~= "" and run or text }
+  return { [owner.LABEL] = text, [owner.RUN] = run and run ~= "" and run or text, [owner.HOME] = engine:home() }
 end
 
 --- The same as a part of an image's tag.
@@ -133,9 +135,18 @@ end
 --- Removes what processes that are gone left behind.
 ---@param engine itlua.container.Engine
 function owner.sweep(engine)
+  local ended = {} -- by container that processes ran in: a CI job's goes as a whole, and its processes with it
+  local function home_ended(home)
+    if home == nil or home == "" or home == engine:home() then return false end
+    if ended[home] == nil then
+      local r = engine:call("GET", "/containers/" .. home .. "/json", "looking for leftovers", { may = { [404] = true } })
+      ended[home] = r.status == 404 or not r:json().State.Running
+    end
+    return ended[home]
+  end
   owner.remove(engine, owner.LABEL, function(labels)
-    local text = type(labels) == "table" and labels[owner.LABEL]
-    return text and owner.gone(text) or false
+    if type(labels) ~= "table" then return false end
+    return owner.gone(labels[owner.LABEL]) or home_ended(labels[owner.HOME])
   end)
   owner.remove_images(engine, owner.gone)
 end

@@ -140,7 +140,7 @@ local function fresh(engine, options, labels)
   return container
 end
 
-function start_fresh(engine, options) return fresh(engine, options, owner.labels()) end
+function start_fresh(engine, options) return fresh(engine, options, owner.labels(engine)) end
 
 -- ---- shared with later runs
 

@@ -23,8 +23,8 @@ local function class(what)
   return c
 end
 
-local function labels_of(options)
-  local labels = owner.labels()
+local function labels_of(engine, options)
+  local labels = owner.labels(engine)
   for name, value in pairs(options.labels or {}) do labels[name] = tostring(value) end
   return labels
 end
@@ -108,7 +108,7 @@ function shared.network(engine, options)
   local self = setmetatable({ engine = engine, name = options.name or made_up "network" }, Network)
   return create(self, "network", "/networks/create", {
     Name = self.name, CheckDuplicate = true, Driver = options.driver or "bridge", Internal = options.internal or false,
-    Labels = labels_of(options), Options = options.options,
+    Labels = labels_of(engine, options), Options = options.options,
   })
 end
 
@@ -134,7 +134,7 @@ function shared.volume(engine, options)
   plan.check(options, VOLUME, "container.volume")
   local self = setmetatable({ engine = engine, name = options.name or made_up "volume" }, Volume)
   return create(self, "volume", "/volumes/create", {
-    Name = self.name, Driver = options.driver, DriverOpts = options.options, Labels = labels_of(options),
+    Name = self.name, Driver = options.driver, DriverOpts = options.options, Labels = labels_of(engine, options),
   })
 end
 

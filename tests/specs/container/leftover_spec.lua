@@ -15,7 +15,7 @@ local OPTIONS = '{ image = "busybox", command = { "sleep", "1000" } }'
 
 describe("what is left open", function()
   it("belongs to this process, which is not gone", function()
-    assert.is_false(owner.gone(owner.labels()[owner.LABEL]))
+    assert.is_false(owner.gone(owner.labels(container.engine())[owner.LABEL]))
     assert.is_true(owner.gone((owner.current().text:gsub("%d+$", "1"))))
     assert.is_false(owner.gone "another:machine:1:2:3")
   end)
@@ -101,8 +101,15 @@ describe("what is left open", function()
     local e = container.engine()
     local created = e:ask("POST", "/containers/create", "create", { json = { Image = "busybox",
       Labels = { [owner.LABEL] = text } } })
+    local foreign = { Image = "busybox", Labels = { [owner.LABEL] = "a:b:1:2:3", [owner.HOME] = created.Id } }
+    local in_ended = e:ask("POST", "/containers/create", "create", { json = foreign })
+    foreign.Labels[owner.HOME] = c.id
+    local in_running = e:ask("POST", "/containers/create", "create", { json = foreign })
+    finally(function() container.attach(in_running.Id):remove() end)
     owner.sweep(e)
     assert.is_false(engine.has(created.Id))
+    assert.is_false(engine.has(in_ended.Id))
+    assert.is_true(engine.has(in_running.Id))
     assert.is_true(c:running())
   end)
 end)
