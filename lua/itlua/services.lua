@@ -30,10 +30,25 @@ local function host()
   return link
 end
 
+-- A script (itlua exec) has those that `itlua services up` has left running.
+local function kept()
+  local settings = require("itlua.cli.config").load({}, {})
+  local declared = settings and settings.services
+  if not declared then core.raise("service", "UNKNOWN", "there are no services here: no itlua.lua declares any") end
+  local way = require "itlua.services.link"
+  local socket, fingerprint = way.kept()
+  if not socket then
+    core.raise("service", "NO_HOST", "no services are running: this is no run of specs, and `itlua services up` has left none")
+  end
+  if fingerprint ~= way.fingerprint(declared) then
+    core.raise("service", "NO_HOST", "itlua.lua has changed since `itlua services up`")
+  end
+  return { socket = socket, plan = declared }
+end
+
 local function plan()
-  local given = current_run.services
-  if given then return given.plan end
-  core.raise("service", "UNKNOWN", "there are no services here: itlua.lua declares none, or this is no run of specs")
+  if not current_run.services then current_run.services = kept() end
+  return current_run.services.plan
 end
 
 -- ---- what programs of the project print, for the timelines of tests that fail
@@ -184,11 +199,11 @@ local handles = {}
 local of_run
 
 local function handle(name)
+  local spec = plan()[name]
   if of_run ~= current_run.services then -- another run in the same state
     of_run, handles, link = current_run.services, {}, nil
     if watched then watched = {} end
   end
-  local spec = plan()[name]
   if not spec then
     core.raise("service", "UNKNOWN", ("there is no service '%s' in itlua.lua%s"):format(tostring(name),
       nearest.hint(tostring(name), show.keys(plan()))))

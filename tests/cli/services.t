@@ -3,10 +3,10 @@ What is wrong with the services of itlua.lua is said before anything runs.
   $ mkdir specs; echo 'it("is here", function() end)' >specs/a_spec.lua
   $ services() { echo "return { services = { $1 } }" >itlua.lua; itlua; }
   $ services 'db = { kind = "postgrs" }'
-  itlua: itlua.lua:1: services.db: there is no kind 'postgrs' (did you mean postgres?) (there is postgres, process, redis; or the path of a Lua file)
+  itlua: itlua.lua:1: services.db: there is no kind 'postgrs' (did you mean postgres?) (there is container, postgres, process, redis; or the path of a Lua file)
   [2]
   $ services 'db = {}'
-  itlua: itlua.lua:1: services.db needs a kind (there is postgres, process, redis)
+  itlua: itlua.lua:1: services.db needs a kind (there is container, postgres, process, redis)
   [2]
   $ services 'db = { kind = "postgres", verion = "15" }'
   itlua: itlua.lua:1: services.db has no option 'verion' (did you mean version?)
@@ -120,6 +120,8 @@ Services are kept between runs.
   1 passed
   1 passed
   the same
+  $ echo 'print(require("itlua.services").app.state)' >script.lua; itlua exec script.lua
+  ready
   $ itlua services status | sed 's/[0-9][0-9]*/N/g'
     app        ready    itlua exec app.lua  http://N.N.N.N:N  pid N  (N.N s)
   $ sed -i 's/PORT = /A = "b", PORT = /' itlua.lua; itlua 2>&1 >/dev/null; cmp -s first pid || echo another
@@ -133,6 +135,8 @@ Services are kept between runs.
   $ itlua services status
   no services were left running
   [1]
+  $ itlua exec script.lua 2>&1 | head -n 1
+  itlua: script.lua:1: no services are running: this is no run of specs, and `itlua services up` has left none
   $ rm itlua.lua; itlua services up
   itlua: there is no itlua.lua here
   [2]

@@ -14,8 +14,8 @@ end
 
 --- An offer of an image, where an engine answers and has it; with `pull` also where it would have to be fetched.
 ---@param spec table
----@param repository string     "postgres"
----@param tag string            where no version was asked for: "16-alpine"
+---@param repository? string    "postgres"; not where the image is named
+---@param tag? string           where no version was asked for: "16-alpine"
 ---@param pull boolean?
 ---@return { image: string, version: string, fetch?: string }?
 ---@return string text
@@ -51,7 +51,8 @@ end
 --- Starts it. The instance has host and port, where its port is published.
 ---@param offer { image: string }
 ---@param context itlua.services.Context
----@param options { port: integer, env?: table }
+---@param options { port: integer, env?: table, command?: string[]|string, cache?: boolean, wait?: table }   and more of
+---    container.run
 ---@return itlua.services.Instance
 function docker.run(offer, context, options)
   local env = {}
@@ -60,7 +61,8 @@ function docker.run(offer, context, options)
   -- A port of our choice: one of the engine's would be another after each start.
   local c = require("itlua.container").run {
     image = offer.image, env = env, ports = { ("127.0.0.1:%d:%d"):format(context.port(), options.port) },
-    startup_timeout = context.seconds, command = options.command,
+    startup_timeout = context.seconds, command = options.command, cache = options.cache,
+    wait = options.wait, tmpfs = options.tmpfs, mounts = options.mounts, files = options.files, memory = options.memory,
   }
   local instance = { container = c, host = c.host, port = c:port(options.port) }
   function instance.launch() c:start() end

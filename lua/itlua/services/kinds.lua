@@ -41,7 +41,7 @@ local kinds = {}
 ---@field name string               "SELECT 1 over TCP"
 ---@field try fun(): boolean?, string?   true, or not yet and why; what it raises is why, too
 
-local builtin = { "postgres", "process", "redis" }
+local builtin = { "container", "postgres", "process", "redis" }
 local found = {}
 
 --- The names of the built-in ones.

@@ -80,7 +80,7 @@ end
 
 local function start_container(context, offer)
   local instance = require("itlua.services.docker").run(offer, context, {
-    port = 5432, env = { POSTGRES_PASSWORD = "itlua", POSTGRES_USER = "postgres", POSTGRES_DB = "postgres" },
+    port = 5432, cache = true, env = { POSTGRES_PASSWORD = "itlua", POSTGRES_USER = "postgres", POSTGRES_DB = "postgres" },
   })
   instance.fields = { host = instance.host, port = instance.port, user = "postgres", password = "itlua",
     version = offer.version }
