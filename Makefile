@@ -141,6 +141,7 @@ $(BUILD)/fixtures/%.so: tests/fixtures/%.c $(BUILD)/flags
 	$(call show,CC  )$(CC) $(ALL_CFLAGS) -fvisibility=default -shared -MMD -MP -o $@ $< $(ALL_LDFLAGS)
 
 specs: $(BUILD)/$(NAME) $(FIXTURES) ## the specs in specs/ and tests/specs/, by itlua itself
+	@tests/ci/engine
 	@ITLUA="$(BUILD)/$(NAME) $(SPEC_OPTIONS)" tests/ci/specs specs tests/specs
 cli: $(BUILD)/$(NAME) $(FIXTURES) ## transcripts of the command line: commands, what they print, exit codes
 	@BUILD=$(BUILD) tests/cli/run

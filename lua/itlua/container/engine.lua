@@ -119,13 +119,32 @@ function Engine:pieces(r, doing, timeout)
   end, stream
 end
 
---- `call`, and the answer's JSON.
+-- The engine's null is "nothing": here it is nil.
+local function without_null(value)
+  if type(value) ~= "table" then return value end
+  for key, field in pairs(value) do
+    if field == json.null then value[key] = nil else without_null(field) end
+  end
+  return value
+end
+
+local function decoded(r, doing)
+  local ok, value = pcall(r.json, r)
+  if ok then return without_null(value) end
+  return core.raise("container", "ENGINE", ("%s: the engine's answer is no JSON: %s"):format(doing, tostring(value)))
+end
+
+--- `call`, and the answer's JSON, in which what is null is left out.
 ---@return any
 function Engine:ask(method, path, doing, options)
-  local r = self:call(method, path, doing, options)
-  local ok, value = pcall(r.json, r)
-  if ok then return value end
-  return core.raise("container", "ENGINE", ("%s: the engine's answer is no JSON: %s"):format(doing, tostring(value)))
+  return decoded(self:call(method, path, doing, options), doing)
+end
+
+--- What the engine knows of something, or nil where there is no such thing.
+---@return table?
+function Engine:find(path, doing)
+  local r = self:call("GET", path, doing, { may = { [404] = true } })
+  return r.status ~= 404 and decoded(r, doing) or nil
 end
 
 --- Takes the version that a refusal names ("client version 1.42 is too new. Maximum supported API version is 1.41").
@@ -154,8 +173,7 @@ local function own_container(self)
   local name = f and f:read "l"
   if f then f:close() end
   if not name or not name:find "^[%w.-]+$" then return nil end
-  local r = self:call("GET", "/containers/" .. name .. "/json", "looking for itself", { may = { [404] = true } })
-  return r.status == 200 and r:json() or nil
+  return self:find("/containers/" .. name .. "/json", "looking for itself")
 end
 
 local function find_places(self)

@@ -18,8 +18,7 @@ local image = {}
 ---@param name string
 ---@return table?
 function image.inspect(engine, name)
-  local r = engine:call("GET", "/images/" .. name .. "/json", "image " .. name, { may = { [404] = true } })
-  return r.status == 200 and r:json() or nil
+  return engine:find("/images/" .. name .. "/json", "image " .. name)
 end
 
 -- ---- pulling

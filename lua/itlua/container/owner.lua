@@ -139,8 +139,8 @@ function owner.sweep(engine)
   local function home_ended(home)
     if home == nil or home == "" or home == engine:home() then return false end
     if ended[home] == nil then
-      local r = engine:call("GET", "/containers/" .. home .. "/json", "looking for leftovers", { may = { [404] = true } })
-      ended[home] = r.status == 404 or not r:json().State.Running
+      local info = engine:find("/containers/" .. home .. "/json", "looking for leftovers")
+      ended[home] = not info or not info.State.Running
     end
     return ended[home]
   end

@@ -245,8 +245,7 @@ end
 ---@return table body
 ---@return itlua.container.Port[] ports
 function plan.create(options, labels, image)
-  local config = image.Config ~= json.null and image.Config or {}
-  local exposed = config.ExposedPorts ~= json.null and config.ExposedPorts or {}
+  local exposed = (image.Config or {}).ExposedPorts or {}
   local net = network(options)
   local ports = (net == "host" or net == "none") and {} or published(options, exposed)
   local body = {

@@ -155,8 +155,7 @@ local function key_of(options)
 end
 
 local function find_reused(engine, name)
-  local r = engine:call("GET", "/containers/" .. name .. "/json", "looking for " .. name, { may = { [404] = true } })
-  return r.status == 200 and r:json() or nil
+  return engine:find("/containers/" .. name .. "/json", "looking for " .. name)
 end
 
 -- One that is there, running and ready. The engine lets only one run create the name: it is the lock.

@@ -10,7 +10,7 @@ if missing then
   return
 end
 
-describe("container.run with option cache", function()
+describe("container.run with option cache #heavy", function()
   local mark = math.random(1 << 40)
 
   local function options(changes)

@@ -20,7 +20,7 @@ if missing then
   return
 end
 
-describe("container.compose", function()
+describe("container.compose #heavy", function()
   local dir
 
   before_each(function() dir = fs.tempdir() end)
