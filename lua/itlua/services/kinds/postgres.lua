@@ -78,9 +78,24 @@ end
 
 -- ---- a server in a container
 
+-- As the installed one is set up (cluster.lua): nobody will miss what a crash of the machine loses.
+local function container_command(spec)
+  local words = { "postgres" }
+  local all = { fsync = "off", full_page_writes = "off", jit = "off", autovacuum = "off", max_connections = "200" }
+  for name, value in pairs(spec.settings or {}) do
+    all[name] = value == true and "on" or value == false and "off" or tostring(value)
+  end
+  for _, name in ipairs(require("itlua.show").keys(all)) do
+    words[#words + 1] = "-c"
+    words[#words + 1] = name .. "=" .. all[name]
+  end
+  return words
+end
+
 local function start_container(context, offer)
   local instance = require("itlua.services.docker").run(offer, context, {
-    port = 5432, cache = true, env = { POSTGRES_PASSWORD = "itlua", POSTGRES_USER = "postgres", POSTGRES_DB = "postgres" },
+    port = 5432, cache = true, command = container_command(context.spec),
+    env = { POSTGRES_PASSWORD = "itlua", POSTGRES_USER = "postgres", POSTGRES_DB = "postgres" },
   })
   instance.fields = { host = instance.host, port = instance.port, user = "postgres", password = "itlua",
     version = offer.version }
