@@ -52,10 +52,11 @@ function methods:exec(command, options)
   options = options or {}
   plan.check(options, EXEC, "exec")
   local cmd = plan.words(command, "command")
-  local doing = ("%s: exec %s"):format(self:label(), table.concat(cmd, " ", type(command) == "string" and 3 or 1))
+  local shown = table.concat(cmd, " ", type(command) == "string" and 3 or 1)
+  local doing = ("%s: exec %s"):format(self:label(), shown)
   if options.input then cmd = with_input(self, cmd, options.input) end
   local began = core.now()
-  local span = core.span("container", doing)
+  local span = core.span("container", ("exec %s in %s"):format(shown, self:label()))
   local created = self.engine:ask("POST", self:_path("/exec"), doing, { json = {
     Cmd = cmd, Env = plan.environment(options.env), User = options.user and tostring(options.user),
     WorkingDir = options.workdir, Privileged = options.privileged, Tty = options.tty, AttachStdout = true,

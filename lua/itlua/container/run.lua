@@ -10,6 +10,7 @@ local image = require "itlua.container.image"
 local json = require "itlua.json"
 local owner = require "itlua.container.owner"
 local plan = require "itlua.container.plan"
+local story = require "itlua.container.story"
 
 local run = {}
 
@@ -137,6 +138,7 @@ local function fresh(engine, options, labels)
     end
     undo(container, err)
   end
+  story.follow(container)
   return container
 end
 

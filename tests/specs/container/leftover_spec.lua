@@ -54,6 +54,31 @@ describe("what is left open", function()
     assert.is_false(engine.has((result.stdout:gsub("%s+$", ""))))
   end)
 
+  it("adds its lines to the timeline of a test that fails", function()
+    local dir <close> = fs.tempdir()
+    local spec = dir:write("fails_spec.lua", [[
+      local container = require "itlua.container"
+      describe("with a container", function()
+        local c
+        setup(function()
+          c = container.run { image = "busybox", tty = true,
+            command = "echo before; while [ ! -e /go ]; do sleep 0.05; done; echo the reason; exit 7" }
+        end)
+        teardown(function() c:close() end)
+        it("fails", function()
+          c:write_file("/go", "")
+          c:wait_exit()
+          assert.is_true(false)
+        end)
+      end)
+    ]])
+    local result = process.run { process.self(), spec, "-o", "jsonl" }
+    assert.matches('busybox', result.stdout)
+    assert.matches('detail\\":\\"the reason', result.stdout)
+    assert.matches('detail\\":\\"exited with code 7', result.stdout)
+    assert.not_matches('detail\\":\\"before', result.stdout)
+  end)
+
   local SCRIPT = [[
     local container = require "itlua.container"
     local net, volume = container.network(), container.volume()

@@ -1,0 +1,61 @@
+--- What open containers add to the timeline of a test that fails: the lines they have printed since it began, and that
+--- they have ended.
+
+local core = require "itlua.core"
+local evidence = require "itlua.evidence"
+local time = require "itlua.time"
+
+local story = {}
+
+local LINES, BUDGET = 10, 1 -- of each container; seconds for all of them
+
+local open, test_began
+
+local function short_name(container)
+  return container.image:match "([^/:@]+)[:@]?[^/]*$" or container.name
+end
+
+local function add_lines(spans, container, ahead)
+  local name = short_name(container)
+  local text = container:logs { since = test_began, tail = LINES, timestamps = true }
+  for stamp, line in text:gmatch "(%S+) ?([^\n]*)\n" do
+    local ok, moment = pcall(time.parse, stamp)
+    if ok and type(moment) == "number" then
+      spans[#spans + 1] = { at = moment - ahead, seconds = 0, what = name, detail = line:gsub("\r$", "") }
+    end
+  end
+  local state = container:inspect().State
+  if state.Running then return end
+  local ended, moment = pcall(time.parse, state.FinishedAt)
+  if ended and type(moment) == "number" and moment >= test_began then
+    spans[#spans + 1] = { at = moment - ahead, seconds = 0, what = name, detail = state.OOMKilled and "out of memory"
+      or ("exited with code %d"):format(state.ExitCode) }
+  end
+end
+
+local function tell()
+  local spans, ahead = {}, core.clock() - core.now()
+  local before = core.silence(true)
+  local scope = core.enter(BUDGET, true) -- also when the test's time is over
+  local ok, err = pcall(function()
+    for container in pairs(open) do
+      if container.removed then open[container] = nil else pcall(add_lines, spans, container, ahead) end
+    end
+  end)
+  core.leave(scope)
+  core.silence(before)
+  if not ok then error(err, 0) end
+  return spans
+end
+
+--- From now on the container's lines are told, until it is removed.
+---@param container itlua.container.Container
+function story.follow(container)
+  if not open then
+    open, test_began = {}, core.clock()
+    evidence.offer_spans(tell, function() test_began = core.clock() end)
+  end
+  open[container] = true
+end
+
+return story
