@@ -6,7 +6,7 @@ local dns = require "itlua.dns"
 local capture = require "itlua.redis.capture"
 local null = scheduler.null
 
-local redis = { null = null, version = core.version }
+local redis = { null = null, version = core.version, tls = core.tls }
 
 ---@class itlua.redis.client
 ---@field address string
@@ -39,9 +39,9 @@ local function parse_url(url)
     local path, query = rest:match("^([^?]*)%??(.*)$")
     return { path = percent_decode(path), database = tonumber(query:match("db=(%d+)")) }
   end
-  if scheme ~= "redis" then
-    scheduler.usage(("'%s' is no Redis URL: redis://[user:password@]host[:port][/database] or unix:///path%s"):format(
-      url, scheme == "rediss" and " (TLS is not supported by this hiredis)" or ""))
+  if scheme ~= "redis" and scheme ~= "rediss" then
+    scheduler.usage(("'%s' is no Redis URL: redis://[user:password@]host[:port][/database], rediss://… or unix:///path")
+      :format(url))
   end
   local authority, path = rest:match("^([^/]*)/?(.*)$")
   local userinfo, hostport = authority:match("^(.*)@(.*)$")
@@ -56,14 +56,23 @@ local function parse_url(url)
     user = user and user ~= "" and percent_decode(user) or nil,
     password = password and password ~= "" and percent_decode(password) or nil,
     database = tonumber(path),
+    tls = scheme == "rediss" and {} or nil,
   }
+end
+
+local function tls_of(options)
+  if not options.tls then return nil end
+  local tls = {}
+  for key, value in pairs(options.tls == true and {} or options.tls) do tls[key] = value end
+  tls.server_name = tls.server_name or options.host
+  return tls
 end
 
 local function open(options)
   if options.path then return core.connect(options.path) end
   local err
   for _, address in ipairs(dns.resolve(options.host or "127.0.0.1")) do
-    local ok, connection = pcall(core.connect, address, options.port or 6379)
+    local ok, connection = pcall(core.connect, address, options.port or 6379, tls_of(options))
     if ok then return connection end
     err = connection
   end
@@ -75,16 +84,23 @@ local function login(connection, options)
     connection:call(options.user and { "AUTH", options.user, options.password } or { "AUTH", options.password })
   end
   if options.database and options.database ~= 0 then connection:call { "SELECT", options.database } end
+  if options.tls and not options.password then connection:call { "PING" } end -- what is wrong with TLS is said now
   return connection
 end
 
 --- Connects to Redis: by URL (`redis://user:password@host:port/database`, `unix:///path`) or by a table.
 --- Raises an error of kind "redis" (code ECONNREFUSED, WRONGPASS, NOAUTH, …) or "dns".
 ---@param target? string|{ host?: string, port?: integer, path?: string, user?: string, password?: string,
---- database?: integer, timeout?: number }
+--- database?: integer, timeout?: number, url?: string, tls?: boolean|{ ca?: string, ca_path?: string, cert?: string,
+--- key?: string, server_name?: string, verify?: boolean } } tls: with files' names, where hiredis has TLS (redis.tls)
 ---@return itlua.redis.client
 function redis.connect(target)
   local options = type(target) == "string" and parse_url(target) or target or {}
+  if options.url then -- a URL, and what it cannot say
+    local merged = parse_url(options.url)
+    for key, value in pairs(options) do merged[key] = value end
+    options, merged.url = merged, nil
+  end
   local scope = scheduler.enter(options.timeout or 10)
   local ok, connection = pcall(function() return login(open(options), options) end)
   local expired = scheduler.leave(scope)

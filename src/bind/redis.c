@@ -240,5 +240,7 @@ int luaopen_itlua_redis_core(lua_State *L) {
   luaL_newlib(L, functions);
   lua_pushfstring(L, "%d.%d.%d", HIREDIS_MAJOR, HIREDIS_MINOR, HIREDIS_PATCH);
   lua_setfield(L, -2, "version");
+  lua_pushboolean(L, redis_tls_available);
+  lua_setfield(L, -2, "tls");
   return 1;
 }

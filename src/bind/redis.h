@@ -25,6 +25,7 @@ typedef struct redis_connection {
   redis_message *head, **tail; /* published to us, not yet received */
   char *lost;                  /* why, once it was */
   char *address;
+  void *tls;      /* hiredis' TLS context, or NULL */
   it_buf command; /* the last one, as it was sent: memory to write the next into */
   int wanted;
   bool entered, subscribed; /* entered: inside one of hiredis' functions */
@@ -53,6 +54,11 @@ void redis_fail_lost(redis_op *o);
 /* Around a call of hiredis' functions, which ask to read and write: the watch is set once, at the end. */
 void redis_enter(redis_connection *c);
 void redis_leave(redis_connection *c);
+
+/* redis_tls.c: once it is connected; raises, and closes it then */
+extern const bool redis_tls_available;
+void redis_tls_start(lua_State *L, redis_connection *c, int options);
+void redis_tls_free(redis_connection *c);
 
 /* redis_reply.c */
 redis_op *redis_op_new(lua_State *L, redis_connection *c, const it_op_class *cls);

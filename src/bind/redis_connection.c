@@ -43,7 +43,11 @@ static void on_fd(void *data, int events) {
 }
 
 void redis_set_lost(redis_connection *c, const char *why) {
-  if (!c->lost) c->lost = it_strdup(why && *why ? why : "the server closed the connection");
+  if (c->lost) return;
+  bool says_nothing = !why || !*why || strcmp(why, "Success") == 0;
+  if (says_nothing && c->tls) why = "TLS failed; is its certificate one that tls.ca vouches for?";
+  else if (says_nothing) why = "the server closed the connection";
+  c->lost = it_strdup(why);
 }
 
 static const char *refused_code(int error) {
@@ -126,6 +130,7 @@ static void connection_free(it_res *res) {
   redis_free_messages(c);
   free(c->lost);
   free(c->address);
+  redis_tls_free(c);
   it_buf_free(&c->command);
   free(c);
 }
@@ -136,7 +141,8 @@ const it_res_class redis_connection_class = {"itlua.redis.connection", connectio
 static int connected(lua_State *L, int status, lua_KContext ctx) {
   (void)status;
   (void)ctx;
-  lua_settop(L, 3); /* host or path, port, redis_connection */
+  lua_settop(L, 4); /* host or path, port, tls, connection */
+  if (lua_istable(L, 3)) redis_tls_start(L, it_res_check(L, 4, &redis_connection_class), 3);
   return 1;
 }
 
@@ -148,12 +154,12 @@ static int l_await_connect(lua_State *L) {
   return it_await(L, &o->op);
 }
 
-/* connect(ip, port) or connect(path): a connection, once it is established. Names are resolved before (itlua.dns). */
+/* connect(ip, port [, tls]) or connect(path): a connection, once it is established. Names are resolved before (itlua.dns). */
 int redis_l_connect(lua_State *L) {
   const char *host = luaL_checkstring(L, 1);
   bool unix_socket = lua_isnoneornil(L, 2);
   int port = unix_socket ? 0 : (int)luaL_checkinteger(L, 2);
-  lua_settop(L, 2);
+  lua_settop(L, 3);
   redis_connection *c = it_res_new(L, sizeof *c, &redis_connection_class);
   c->tail = &c->head;
   it_buf address = {0};
@@ -183,7 +189,7 @@ int redis_l_connect(lua_State *L) {
   redisAsyncSetConnectCallback(ac, on_connect);
   redisAsyncSetDisconnectCallback(ac, on_disconnect);
   lua_pushcfunction(L, l_await_connect);
-  lua_pushvalue(L, 3);
+  lua_pushvalue(L, 4);
   lua_callk(L, 1, 0, 0, connected);
   return connected(L, LUA_OK, 0);
 }

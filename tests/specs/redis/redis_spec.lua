@@ -219,7 +219,31 @@ describe("redis", function()
       assert.equal("dns", failure(redis.connect, "redis://no.such.host.invalid").kind)
       assert.equal("redis", failure(redis.connect, "unix:///no/such.sock").kind)
       assert.matches("is no Redis URL", failure(redis.connect, "http://127.0.0.1"))
-      assert.matches("TLS", failure(redis.connect, "rediss://127.0.0.1"))
+    end)
+
+    it("speaks TLS where hiredis does, and says so where it does not", function()
+      if not redis.tls then
+        local err = failure(redis.connect, "rediss://127.0.0.1:" .. server.port)
+        assert.equal("TLS", err.code)
+        assert.matches("needs a hiredis with TLS", err.message)
+        return
+      end
+      local folder <close> = require("itlua.fs").tempdir()
+      local cert, key = folder.path .. "/cert.pem", folder.path .. "/key.pem"
+      process.run { "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+        "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
+        "-keyout", key, "-out", cert, check = true }
+      local port = server.port + 1
+      local guarded = servers.start { "--tls-port", port, "--tls-cert-file", cert, "--tls-key-file", key,
+        "--tls-auth-clients", "no" }
+      local client <close> = redis.connect { url = "rediss://localhost:" .. port, tls = { ca = cert } }
+      local large = ("x"):rep(3000000)
+      client:set("a", large)
+      assert.equal(large, client:get "a")
+      assert.equal(100, #client:pipeline(function(p) for _ = 1, 100 do p:ping() end end))
+      local err = failure(redis.connect, "rediss://localhost:" .. port)
+      assert.matches("certificate", err.message)
+      guarded.process:close()
     end)
 
     it("gives up on a server that accepts and says nothing", function()
