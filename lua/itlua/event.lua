@@ -118,5 +118,6 @@
 ---@field tests integer
 ---@field interrupted? string   "SIGINT"
 ---@field nothing? string       why no test ran
+---@field services? string      what was started of itlua.lua's services, a line each: name, what it is
 
 return {}

@@ -195,6 +195,7 @@ local function repetition(number, job, tell)
   end
   local last = { ev = "run_end", seconds = core.now() - began, interrupted = interrupted, nothing = nothing }
   for name, value in pairs(counts) do last[name] = value end
+  last.services = job.services and job.services.started and job.services:started()
   tell(counts, last)
   return counts, interrupted, nothing
 end
@@ -309,6 +310,7 @@ function run.run(args, all, preset)
     settings = worker_settings(settings, files, args, isolated, jobs * concurrency == 1),
   }
   local running <close> = start_services(settings, files)
+  job.services = running
   job.plan.settings.services = running and { socket = running.socket, plan = settings.services }
   local _ <close> = system.watch_signals(settings["in-process"])
   io.stdout:setvbuf("full", 65536)

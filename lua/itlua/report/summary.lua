@@ -96,6 +96,12 @@ local function shared_causes(run)
   return groups
 end
 
+local function service_rows(ev)
+  local entries = {}
+  for line in (ev.services or ""):gmatch "[^\n]+" do entries[#entries + 1] = text.visible(line) end
+  return entries
+end
+
 --- Prints the summary.
 ---@param run table     the terminal's state: view, counts, failed, causes, slow, left, blocked, say(text)
 ---@param ev table      the run_end event
@@ -115,6 +121,7 @@ function summary.print(run, ev)
   run.say(" " .. p("bright", text.count(counts.tests, "test")) .. " · " .. table.concat(facts, " · ") .. "\n")
   if #run.failed > 1 then rows(run, "failed", failed_rows(run)) end
   rows(run, "slowest", slow_rows(run, ev))
+  rows(run, "services", service_rows(ev))
   rows(run, "left", left_rows(run))
   rows(run, "blocked", blocked_rows(run))
   if run.hidden_output then rows(run, "output", { p("dim", "of passing tests is shown with -v") }) end

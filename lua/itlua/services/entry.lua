@@ -24,7 +24,7 @@ local Entry = {}
 Entry.__index = Entry
 
 --- An entry of the host.
----@param host table      entries by name, `folder()` for data
+---@param host table      entries by name, `folder()` for data, `tell(entry)` that a start has ended
 ---@param name string
 ---@param spec itlua.services.Spec
 ---@return itlua.services.Entry
@@ -218,6 +218,7 @@ end
 local function started(self, failure)
   self.seconds = core.now() - self.began
   self.failure, self.state = failure, failure and "failed" or "ready"
+  self.host.tell(self)
   local waiters = self.waiters
   self.waiters = {}
   for _, sleeper in ipairs(waiters) do core.cancel(sleeper) end

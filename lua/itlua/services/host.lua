@@ -120,6 +120,14 @@ end
 
 -- ---- its life
 
+-- For the report of the run: whoever started the host reads its output (link.lua).
+local function tell(entry)
+  if entry.state ~= "ready" or entry.told then return end
+  entry.told = true
+  io.stdout:write(("started %s  %s (%s, %.2f s)\n"):format(entry.name, entry.title, entry.provider, entry.seconds))
+  io.stdout:flush()
+end
+
 local function discard_all(self)
   local tasks = {}
   for _, entry in pairs(self.entries) do
@@ -150,7 +158,7 @@ end
 ---    removed at the end, for whoever made it may have been killed
 function host.run(given)
   local folder, remove = lazy_folder()
-  local self = { entries = {}, folder = folder, fingerprint = given.fingerprint }
+  local self = { entries = {}, folder = folder, fingerprint = given.fingerprint, tell = tell }
   for name, spec in pairs(given.plan) do self.entries[name] = Entry.new(self, name, spec) end
   local _ <close> = system.watch_signals(false)
   local wait = wait_for_end(self)

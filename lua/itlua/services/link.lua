@@ -85,6 +85,14 @@ end
 local Running = {}
 Running.__index = Running
 
+--- The services that it has started, a line each; nil where there are none.
+---@return string?
+function Running:started()
+  local lines = {}
+  for line in (self.process and self.process:output() or ""):gmatch "started ([^\n]+)\n" do lines[#lines + 1] = line end
+  return lines[1] and table.concat(lines, "\n") or nil
+end
+
 --- Ends it and all that it runs.
 function Running:close()
   if not self.process then return end

@@ -19,7 +19,8 @@ describe("a service of kind process", function()
         .. ", unused = { kind = 'process', command = 'touch used' }"),
       ["specs/a_spec.lua"] = spec, ["specs/b_spec.lua"] = spec, ["specs/c_spec.lua"] = spec,
     }
-    project.passes(dir, { "-j", "2" })
+    local text = project.passes(dir, { "-j", "2" })
+    assert.is_truthy(text:find "\n services  app  %S+ exec app.lua %(native, [%d.]+ s%)\n", text)
     local pids, seen = fs.read(dir:join "pids"), {}
     for pid in pids:gmatch "%d+" do
       seen[#seen + 1] = pid
