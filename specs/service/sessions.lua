@@ -1,5 +1,5 @@
 --- What is not kept for long, in Redis: refresh tokens and answered Idempotency-Keys go there, everything else to the
---- store behind it.
+--- store behind it. What is in stock is read from a cache, which forgets what changes.
 
 local json = require "itlua.json"
 local redis = require "itlua.redis"
@@ -8,7 +8,7 @@ local problem = require "problem"
 
 local Sessions = {}
 
-local SECONDS, DAY = 1, 86400
+local SECONDS, DAY, CACHED = 1, 86400, 30
 local mine = { refresh_tokens = true, idempotency = true }
 
 ---@param url string
@@ -59,11 +59,43 @@ function methods.delete(self, name, id)
   return text and json.decode(text)
 end
 
+-- The cache of what is in stock. Without Redis it is as if nothing were in it.
+
+local function forget(self, sku) pcall(call, self, "DEL", key("stock", sku)) end
+
+local function get_stock(self, sku)
+  local ok, text = pcall(call, self, "GET", key("stock", sku))
+  if ok and text then return json.decode(text) end
+  local item = rawget(self, "store"):get("stock", sku)
+  if ok and item then pcall(call, self, "SET", key("stock", sku), json.encode(item), "EX", CACHED) end
+  return item
+end
+
+local function update_stock(self, sku, changes, ...)
+  local item = rawget(self, "store"):update("stock", sku, changes, ...)
+  forget(self, sku)
+  return item
+end
+
+-- take and give_back change the stock of several items.
+local function moving(name)
+  return function(self, items)
+    local results = table.pack(rawget(self, "store")[name](rawget(self, "store"), items))
+    for _, item in ipairs(items) do forget(self, item.sku) end
+    return table.unpack(results, 1, results.n)
+  end
+end
+
+local stock = { get = get_stock, update = update_stock }
+local whole = { take = moving "take", give_back = moving "give_back" }
+
 function Sessions.__index(_, name)
   if name == "client" then return nil end
+  if whole[name] then return whole[name] end
   local method = methods[name]
   return function(self, where, ...)
     if method and mine[where] then return method(self, where, ...) end
+    if where == "stock" and stock[name] then return stock[name](self, ...) end
     local store = rawget(self, "store")
     return store[name](store, where, ...)
   end

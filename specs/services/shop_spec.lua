@@ -1,3 +1,4 @@
+-- itlua: lock=shop
 local services = require "itlua.services"
 local task = require "itlua.task"
 require "support.problems"
