@@ -8,7 +8,7 @@ local problem = require "problem"
 
 local Sessions = {}
 
-local SECONDS, DAY, CACHED = 1, 86400, 30
+local SECONDS, DAY, CACHED = 2, 86400, 30
 local mine = { refresh_tokens = true, idempotency = true }
 
 ---@param url string

@@ -1,7 +1,7 @@
 --- The store on PostgreSQL: a table of the migrations for each table, a column for each field. What store.lua says of its
 --- functions holds here; see migrations/ for the schema.
 --
--- A database that does not answer within a second, or is gone, is a problem that the client is told: 503.
+-- A database that does not answer within two seconds, or is gone, is a problem that the client is told: 503.
 
 local encode = require "itlua.encode"
 local null = require "itlua.null"
@@ -13,7 +13,7 @@ local problem = require "problem"
 local Store = {}
 Store.__index = Store
 
-local SECONDS = 1
+local SECONDS = 2
 
 ---@param url string
 function Store.new(url)
