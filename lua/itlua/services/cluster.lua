@@ -30,8 +30,8 @@ end
 -- Asking a program its version takes longer than starting it has to: the answer is kept with the file's state.
 local function version_of(bin)
   local stat = fs.stat(bin .. "/postgres")
-  local kept = ("%s/version-%s"):format(native.cache(), encode.hex(encode.sha256(("%s %d %d %.6f"):format(bin, stat.size,
-    stat.inode, stat.modified))):sub(1, 16))
+  local kept = ("%s/version-%s"):format(native.cache(), encode.sha256(("%s %d %d %.6f"):format(bin, stat.size, stat.inode,
+    stat.modified)):sub(1, 16))
   local ok, text = pcall(fs.read, kept)
   if not ok then
     ok, text = pcall(run, { bin .. "/postgres", "--version" })

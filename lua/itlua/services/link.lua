@@ -71,7 +71,7 @@ end
 -- ---- starting one
 
 local function fingerprint(plan)
-  return require("itlua.encode").hex(require("itlua.encode").sha256(json.encode(plan, { sort = true })))
+  return require("itlua.encode").sha256(json.encode(plan))
 end
 
 link.fingerprint = fingerprint
@@ -133,7 +133,7 @@ function link.kept_folder()
   local encode = require "itlua.encode"
   local runtime = os.getenv "XDG_RUNTIME_DIR"
   local place = runtime and fs.exists(runtime) == "folder" and runtime or "/tmp"
-  local project = encode.hex(encode.sha256(fs.realpath "." .. "\0" .. fs.stat("/proc/self").uid)):sub(1, 16)
+  local project = encode.sha256(fs.realpath "." .. "\0" .. fs.stat("/proc/self").uid):sub(1, 16)
   return ("%s/itlua-services-%s"):format(place, project)
 end
 
