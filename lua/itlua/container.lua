@@ -24,6 +24,7 @@ local compose = require "itlua.container.compose"
 local condition = require "itlua.container.condition"
 local core = require "itlua.core"
 local image = require "itlua.container.image"
+local native = require "itlua.container.core"
 local owner = require "itlua.container.owner"
 local run = require "itlua.container.run"
 local shared = require "itlua.container.shared"
@@ -48,7 +49,12 @@ local default
 function container.engine()
   if not default then
     default = Engine.connect(environment)
-    core.daemon(owner.sweep, default)
+    if not native.swept() then
+      core.daemon(function()
+        owner.sweep(default)
+        native.swept(true)
+      end)
+    end
   end
   return default
 end

@@ -151,11 +151,22 @@ static int l_readlink(lua_State *L) {
   return 1;
 }
 
+/* swept([done]) -> whether what gone runs have left was removed once by this process; with done, from now on it was */
+static int l_swept(lua_State *L) {
+  static bool swept;
+  if (lua_toboolean(L, 1)) swept = true;
+  lua_pushboolean(L, swept);
+  return 1;
+}
+
 int luaopen_itlua_container_core(lua_State *L);
 
 int luaopen_itlua_container_core(lua_State *L) {
-  static const luaL_Reg functions[] = {
-      {"probe", l_probe}, {"reaper", container_reaper}, {"readlink", l_readlink}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"probe", l_probe},
+                                       {"reaper", container_reaper},
+                                       {"readlink", l_readlink},
+                                       {"swept", l_swept},
+                                       {NULL, NULL}};
   luaL_newlib(L, functions);
   return 1;
 }

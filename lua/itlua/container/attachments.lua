@@ -2,7 +2,8 @@
 
 local core = require "itlua.core"
 
-local methods = {}
+---@class itlua.container.Container   more of it is in handle.lua
+local Container = {}
 
 -- ---- networks
 
@@ -14,7 +15,7 @@ end
 
 --- Cuts it off from a network, or from all of them; its processes go on.
 ---@param network? string|table
-function methods:disconnect(network)
+function Container:disconnect(network)
   local settings = self:inspect().NetworkSettings.Networks
   local names = {}
   if network then
@@ -33,7 +34,7 @@ end
 --- Connects it to a network; without one, to those that disconnect has cut it off from, under the names it had.
 ---@param network? string|table
 ---@param options? { aliases?: string[] }
-function methods:connect(network, options)
+function Container:connect(network, options)
   local wanted = {}
   if network then
     local name = name_of(network)
@@ -53,7 +54,7 @@ function methods:connect(network, options)
   self._info = nil
 end
 
-function methods:_on_network(name, verb, what, body)
+function Container:_on_network(name, verb, what, body)
   local span = core.span("container", ("%s %s"):format(what, self:label()))
   body.Container = self.id
   local ok, err = pcall(self.engine.call, self.engine, "POST", ("/networks/%s/%s"):format(name, verb),
@@ -67,7 +68,7 @@ end
 --- What it uses. It takes the engine a second or two to measure the processor.
 ---@return { cpu: number, memory: integer, memory_limit: integer, processes: integer, received: integer, sent: integer }
 ---cpu: how many processors are kept busy; bytes
-function methods:stats()
+function Container:stats()
   local s = self.engine:ask("GET", self:_path("/stats"), self:label() .. ": stats", { query = { stream = false } })
   local cpu, before = s.cpu_stats or {}, s.precpu_stats or {}
   local used = (cpu.cpu_usage or {}).total_usage or 0
@@ -86,4 +87,4 @@ function methods:stats()
 end
 
 
-return methods
+return Container

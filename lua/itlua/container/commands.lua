@@ -5,7 +5,8 @@ local encode = require "itlua.encode"
 local plan = require "itlua.container.plan"
 local streams = require "itlua.container.streams"
 
-local methods = {}
+---@class itlua.container.Container   more of it is in handle.lua
+local Container = {}
 
 -- ---- commands in it
 
@@ -48,7 +49,7 @@ end
 ---@param command string[]|string   a string is given to /bin/sh -c
 ---@param options? itlua.container.ExecOptions
 ---@return { code: integer, stdout: string, stderr: string, seconds: number }
-function methods:exec(command, options)
+function Container:exec(command, options)
   options = options or {}
   plan.check(options, EXEC, "exec")
   local cmd = plan.words(command, "command")
@@ -111,7 +112,7 @@ end
 --- What it has printed; with `follow`, its lines as they come: for line, stream in c:logs{follow=true} do … end.
 ---@param options? itlua.container.LogOptions
 ---@return string|fun(): string?, string?
-function methods:logs(options)
+function Container:logs(options)
   options = options or {}
   plan.check(options, LOGS, "logs")
   local frames, stream = log_stream(self, options)
@@ -122,4 +123,4 @@ function methods:logs(options)
   return table.concat(pieces)
 end
 
-return methods
+return Container

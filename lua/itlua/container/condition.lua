@@ -12,6 +12,7 @@ local native = require "itlua.container.core"
 local plan = require "itlua.container.plan"
 local show = require "itlua.show"
 
+---@class itlua.container.wait   the conditions of readiness, container.wait
 local condition = {}
 
 ---@class itlua.container.Condition

@@ -4,7 +4,8 @@ local core = require "itlua.core"
 local fs = require "itlua.fs"
 local tar = require "itlua.container.tar"
 
-local methods = {}
+---@class itlua.container.Container   more of it is in handle.lua
+local Container = {}
 
 -- Folders are in the archive too, so that those that are missing are made.
 local function with_folders(entries)
@@ -52,7 +53,7 @@ end
 ---@param files table<string, string|table>|string   as option `files` of container.run; or the path of a file or folder
 ---here, with `target`
 ---@param target? string      its path in the container
-function methods:copy_in(files, target)
+function Container:copy_in(files, target)
   if type(files) == "string" then
     if type(target) ~= "string" then core.usage "copy_in needs a path in the container" end
     files = { [target] = { source = files } }
@@ -78,7 +79,7 @@ local function missing_folders(self, entries)
   return list
 end
 
-function methods:_put(entries)
+function Container:_put(entries)
   local pieces = tar.pieces(missing_folders(self, entries))
   self:_call("PUT", "/archive", "copy in", {
     query = { path = "/" }, body = pieces, headers = { ["Content-Type"] = "application/x-tar" }, timeout = false,
@@ -88,7 +89,7 @@ end
 --- Whether there is something at a path in it.
 ---@param where string
 ---@return boolean
-function methods:exists(where)
+function Container:exists(where)
   local r = self.engine:call("HEAD", self:_path("/archive"), self:label() .. ": look for " .. where,
     { query = { path = where }, may = { [404] = true } })
   return r.status ~= 404
@@ -108,7 +109,7 @@ end
 --- The content of a file in it.
 ---@param where string
 ---@return string
-function methods:read_file(where)
+function Container:read_file(where)
   local reader, stream <close> = archive(self, where) -- luacheck: ignore stream
   local entry = reader:next()
   if entry and entry.type == "link" and not entry.target:find "^/" then
@@ -126,7 +127,7 @@ end
 --- Writes one file in it.
 ---@param where string
 ---@param content string
-function methods:write_file(where, content)
+function Container:write_file(where, content)
   self:copy_in { [where] = content }
 end
 
@@ -149,7 +150,7 @@ end
 --- Copies a file or a folder out of it.
 ---@param where string     in the container
 ---@param to string        the copy's own path; what is there is replaced
-function methods:copy_out(where, to)
+function Container:copy_out(where, to)
   local reader, stream <close> = archive(self, where) -- luacheck: ignore stream
   local top
   for entry in function() return reader:next() end do
@@ -163,4 +164,4 @@ function methods:copy_out(where, to)
   end
 end
 
-return methods
+return Container

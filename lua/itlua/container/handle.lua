@@ -202,6 +202,7 @@ function Container:pause()
   changed(self)
 end
 
+--- Lets them go on.
 function Container:unpause()
   self:_call("POST", "/unpause", "unpause")
   changed(self)

@@ -82,18 +82,24 @@ end
 local Network = class "network"
 
 --- Removes it. The containers in it have to be gone, or cut off.
-function Network:remove() remove(self, "network") end
+function Network:remove()
+  remove(self, "network")
+end
 
 Network.close, Network.__close = Network.remove, Network.remove
 
 --- Connects a container, under names of its own.
 ---@param container itlua.container.Container
 ---@param options? { aliases?: string[] }
-function Network:connect(container, options) container:connect(self, options) end
+function Network:connect(container, options)
+  container:connect(self, options)
+end
 
 --- Cuts a container off; its processes go on.
 ---@param container itlua.container.Container
-function Network:disconnect(container) container:disconnect(self) end
+function Network:disconnect(container)
+  container:disconnect(self)
+end
 
 local NETWORK = { name = "string", driver = "string", internal = "boolean", labels = "table", options = "table" }
 
@@ -119,7 +125,9 @@ end
 local Volume = class "volume"
 
 --- Removes it and what is in it. The containers that mount it have to be gone.
-function Volume:remove() remove(self, "volume") end
+function Volume:remove()
+  remove(self, "volume")
+end
 
 Volume.close, Volume.__close = Volume.remove, Volume.remove
 
