@@ -61,7 +61,7 @@ describe("what is left open", function()
       describe("with a container", function()
         local c
         setup(function()
-          c = container.run { image = "busybox", tty = true,
+          c = container.run { image = "busybox", tty = true, wait = container.wait.log "before",
             command = "echo before; while [ ! -e /go ]; do sleep 0.05; done; echo the reason; exit 7" }
         end)
         teardown(function() c:close() end)

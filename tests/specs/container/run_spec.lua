@@ -109,7 +109,7 @@ describe("container.run", function()
 
   it("is cleaned up when its test is stopped meanwhile", function()
     local name = "itlua-test-" .. math.random(1 << 40)
-    local err = failure(task.timeout, 1, container.run, {
+    local err = failure(task.timeout, 4, container.run, {
       image = "busybox", name = name, command = { "sleep", "100" }, wait = wait.log "never",
     })
     assert.equal("timeout", err.kind)

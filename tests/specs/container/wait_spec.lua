@@ -85,11 +85,11 @@ describe("wait", function()
   it("redis and sql by hand", function()
     local r <close> = container.run { image = "redis:7-alpine", command = { "redis-server", "--requirepass", "pw" },
       wait = wait.redis { password = "pw" } }
-    assert.matches("NOAUTH", failure(r.wait_for, r, wait.redis(), { timeout = 0.3 }).message)
+    assert.matches("NOAUTH", failure(r.wait_for, r, wait.redis(), { timeout = 1 }).message)
     local db <close> = container.run { image = "postgres:16-alpine", env = { POSTGRES_PASSWORD = "pw" },
       tmpfs = { "/var/lib/postgresql/data" }, wait = wait.sql { query = "SELECT count(*) FROM pg_class" } }
     assert.matches("wrong", failure(db.wait_for, db, wait.sql { password = "wrong", query = "SELECT wrong" },
-      { timeout = 0.5 }).message)
+      { timeout = 1.5 }).message)
   end)
 
   it("any is enough, and a check of one's own", function()
