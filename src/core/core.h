@@ -64,6 +64,7 @@ struct it_task {
   uint64_t armed;  /* when the timer fires, 0 when it is not set */
   char *cancelled; /* why, when it was */
   uint64_t cancelled_at;
+  uint64_t stopped_at; /* of a busy loop: when it was first given an error, 0 when it was not */
   char *traceback; /* of the error that ended it */
   char *where;     /* who spawned it */
   uint64_t birth;

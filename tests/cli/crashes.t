@@ -133,17 +133,21 @@ Several files at a time: the one that crashed is blamed, the others run again fr
 Somebody kills a worker that only waits. Nobody can tell whose fault it is: each file gets the run to itself.
 
   $ rm specs/*; cat >specs/one_spec.lua <<'END'
-  > it("takes its time", function() require("itlua.task").sleep(1.5) end)
+  > it("takes its time", function()
+  >   io.open("one.up", "w"):write("yes"):close()
+  >   if not io.open("killed") then require("itlua.task").sleep(100) end
+  > end)
   > END
-  $ cp specs/one_spec.lua specs/two_spec.lua
-  $ itlua -o TAP & p=$!; sleep 0.8; pkill -9 -P $p; wait $p
+  $ sed s/one/two/ specs/one_spec.lua >specs/two_spec.lua
+  $ itlua -o TAP & p=$!; appears one.up two.up; touch killed; pkill -9 -P $p; wait $p
   ok 1 - takes its time
   ok 2 - takes its time
   1..2
 
 Where one file alone was under way it is blamed.
 
-  $ itlua -o TAP specs/one_spec.lua & p=$!; sleep 0.8; pkill -9 -P $p; wait $p
+  $ rm one.up killed
+  $ itlua -o TAP specs/one_spec.lua & p=$!; appears one.up; pkill -9 -P $p; wait $p
   not ok 1 - takes its time
   # specs/one_spec.lua @ 1
   # Failure message: specs/one_spec.lua:1: the worker process ended with signal 9 (Killed)

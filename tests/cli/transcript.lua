@@ -4,6 +4,8 @@
 -- `  [2]` where its exit code is not 0. A file's commands run in one shell, in an empty folder, with `itlua` in the PATH.
 -- What differs between two runs is put into one form first (times, addresses, versions, the folder, process numbers). A
 -- printed line that ends in ` (glob)` may hold `*`. --update writes what came.
+-- How fast a machine is must not matter: `appears FILE…` waits until the files exist and hold something, `ends PID…` until no such
+-- process runs; either gives up after a minute with exit code 1.
 -- Says `ok`/`not ok` per command; the last line is `N passed, N failed, N skipped`.
 
 local program = assert(os.getenv("ITLUA"), "ITLUA names the program to test")
@@ -22,6 +24,11 @@ local function write(path, text)
   f:write(text)
   f:close()
 end
+
+local waits = [[
+appears() { for f; do n=0; until [ -s "$f" ]; do n=$((n + 1)); [ $n -lt 1200 ] || return 1; sleep 0.05; done; done; }
+ends() { for p; do n=0; while ps -o stat= -p "$p" | grep -qv Z; do n=$((n + 1)); [ $n -lt 1200 ] || return 1; sleep 0.05; done; done; }
+]]
 
 local function quote(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
 
@@ -79,14 +86,14 @@ local function run(parts)
   os.execute(("mkdir %s/bin %s/work && ln -s %s %s/bin/itlua"):format(folder, folder, quote(program), folder))
   local salt = ("-=%s=-"):format(folder:match("[^.]*$"))
   local script = { ("cd %s/work || exit 9\nPATH=%s/bin:$PATH\nexport TERM=dumb FIXTURES=%s\nunset NO_COLOR\n"):format(folder,
-    folder, quote(fixtures)) }
+    folder, quote(fixtures)) .. waits }
   for _, part in ipairs(parts) do
     if type(part) == "table" then
       script[#script + 1] = part.command .. ("{ __code=$?; } 2>/dev/null; echo; echo '%s' $__code\n"):format(salt)
     end
   end
   write(folder .. "/script", table.concat(script))
-  handle = io.popen(("timeout -k 5 120 sh %s/script 2>&1 </dev/null"):format(folder))
+  handle = io.popen(("timeout -k 5 400 sh %s/script 2>&1 </dev/null"):format(folder))
   local text = normal(handle:read("a"), folder .. "/work")
   handle:close()
   os.execute("rm -rf " .. quote(folder))

@@ -62,27 +62,27 @@ static void others_go_on_meanwhile(void **state) {
 /* A timer that is due at once ends the wait at once, whatever else is far away. */
 static void a_due_timer_is_not_slept_over(void **state) {
   world_run(state, "local core = require 'itlua.core'\n"
-                   "local far = core.spawn(core.sleep, 3)\n"
+                   "local far = core.spawn(core.sleep, 60)\n"
                    "core.sleep(0)\n"
                    "local before = core.now()\n"
                    "table.sort({2, 1}, function(a, b) core.sleep(0) return a < b end)\n"
-                   "assert(core.now() - before < 1, 'slept over it')\n"
+                   "assert(core.now() - before < 20, 'slept over it')\n"
                    "core.sleep(0)\n"
-                   "assert(core.now() - before < 1)\n"
+                   "assert(core.now() - before < 20)\n"
                    "core.cancel(far)");
 }
 
 /* The deadline passed while Lua computed: the wait that follows must not sleep over it either. */
 static void a_deadline_that_is_due_is_not_slept_over(void **state) {
   world_run(state, "local core, probe = require 'itlua.core', require 'itlua.probe'\n"
-                   "local far = core.spawn(core.sleep, 3)\n"
+                   "local far = core.spawn(core.sleep, 60)\n"
                    "core.sleep(0) probe.work(1) probe.work(1)\n"
                    "local before, scope = core.now(), core.enter(0.02)\n"
                    "probe.block(30)\n"
                    "local ok, e = pcall(string.gsub, 'x', 'x', function() probe.hopeless() end)\n"
                    "assert(not ok and e.kind == 'timeout')\n"
                    "core.leave(scope)\n"
-                   "assert(core.now() - before < 1, 'slept over it')\n"
+                   "assert(core.now() - before < 20, 'slept over it')\n"
                    "core.cancel(far)");
 }
 

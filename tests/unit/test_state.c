@@ -57,8 +57,8 @@ static void closing_with_everything_in_flight(void **state) {
       "coroutine.resume(kept)\n"
       "core.sleep(0.005)");
   double before = world_now();
-  world_close_state(state, 5);
-  assert_true(world_now() - before < 2); /* told to end, they end */
+  world_close_state(state, 50);
+  assert_true(world_now() - before < 20); /* told to end, they end */
   assert_int_equal(probe_live_ops, 0);
   assert_int_equal(probe_live_resources, 0);
 }
@@ -72,7 +72,7 @@ static void what_does_not_end_is_dropped_after_the_budget(void **state) {
   double before = world_now();
   world_close_state(state, 0.1);
   double took = world_now() - before;
-  assert_true(took > 0.09 && took < 1);
+  assert_true(took > 0.09 && took < 20);
 }
 
 /* The budget ran out while a task computed: closing must not wait for the next event. */
@@ -80,11 +80,11 @@ static void a_budget_that_is_due_is_not_slept_over(void **state) {
   world_run(state, "local core, probe = require 'itlua.core', require 'itlua.probe'\n"
                    "core.spawn(function() pcall(probe.never) core.enter(nil, true)\n"
                    "  probe.block(80) probe.hopeless() end)\n"
-                   "core.spawn(function() core.enter(nil, true) core.sleep(5) end)\n"
+                   "core.spawn(function() core.enter(nil, true) core.sleep(60) end)\n"
                    "core.sleep(0) probe.work(1) probe.work(1)");
   double before = world_now();
   world_close_state(state, 0.05);
-  assert_true(world_now() - before < 2);
+  assert_true(world_now() - before < 20);
 }
 
 static void cleanup_has_its_budget(void **state) {

@@ -136,7 +136,7 @@ static void sleeps_end_in_order_and_in_time(void **state) {
                    "for i = 1, 3 do core.join(tasks[i]) end\n"
                    "assert(table.concat(order, ' ') == '100 200 300')\n"
                    "local took = core.now() - before\n"
-                   "assert(took >= 0.299 and took < 2, took)");
+                   "assert(took >= 0.299 and took < 20, took)");
 }
 
 /* ---- work on a pool thread ---- */

@@ -237,7 +237,7 @@ describe("itlua.http", function()
       local from = core.now()
       api:get("/flaky/f?3", { retry = { times = 3, delay = 0.05, factor = 2 } })
       local took = core.now() - from
-      assert.is_true(took >= 0.35 and took < 2, took)
+      assert.is_true(took >= 0.35 and took < 20, took)
       from = core.now()
       assert.equal("now", api:get("/later/a", { retry = 1 }).body)
       assert.is_true(core.now() - from >= 0.3)

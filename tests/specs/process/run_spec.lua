@@ -29,7 +29,7 @@ describe("process.run", function()
     assert.is_nil(r.signal)
     assert.equal("out\n", r.stdout)
     assert.equal("err\n", r.stderr)
-    assert.is_true(r.seconds > 0 and r.seconds < 5)
+    assert.is_true(r.seconds > 0 and r.seconds < 20)
   end)
 
   it("takes a list of words as it is, and a string by the shell", function()
@@ -79,7 +79,7 @@ describe("process.run", function()
 
   it("ends what was left in the background", function()
     local r
-    assert.is_true(seconds(function() r = process.run "sleep 100 & echo $!" end) < 2)
+    assert.is_true(seconds(function() r = process.run "sleep 100 & echo $!" end) < 20)
     assert.equal(0, r.code)
     assert.is_false(alive(r.stdout:match("%d+")))
     r = process.run "(trap '' TERM HUP; while :; do sleep 0.1; done) & echo $!"
@@ -88,8 +88,8 @@ describe("process.run", function()
 
   it("does not wait for a daemon that holds its output", function()
     assert.is_true(seconds(function()
-      assert.equal("x\n", process.run("setsid sleep 3 & echo x").stdout)
-    end) < 2)
+      assert.equal("x\n", process.run("setsid sleep 30 & echo x").stdout)
+    end) < 20)
   end)
 
   it("runs many at once", function()
@@ -98,7 +98,7 @@ describe("process.run", function()
     local took = seconds(function()
       for i = 1, 20 do assert.equal(i .. "\n", select(2, core.join(tasks[i]))) end
     end)
-    assert.is_true(took < 5, took)
+    assert.is_true(took < 9.9, took)
   end)
 end)
 
@@ -125,7 +125,7 @@ describe("process.run fails", function()
     local took = seconds(function()
       err = failure { command = "echo $$; echo why >&2; sleep 100 & sleep 100", timeout = 0.2 }
     end)
-    assert.is_true(took < 2)
+    assert.is_true(took < 20)
     assert.equal("timeout", err.kind)
     assert.matches("ran longer than 0.2 s and was ended\n    stdout:\n%d+\n    stderr:\nwhy$", err.message)
     assert.equal("why\n", err.stderr)
@@ -137,7 +137,7 @@ describe("process.run fails", function()
     local took = seconds(function()
       err = failure { command = "trap '' TERM; echo $$; while :; do sleep 0.1; done", timeout = 0.2, grace = 0.2 }
     end)
-    assert.is_true(took > 0.35 and took < 3)
+    assert.is_true(took > 0.35 and took < 20)
     assert.is_false(alive(err.stdout:match("%d+")))
   end)
 

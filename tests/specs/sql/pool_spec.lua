@@ -31,7 +31,7 @@ describe("sql.pool", function()
     end)
     local took = core.now() - started
     for i = 1, 6 do assert.equal(i, results[i]) end
-    assert.is_true(took >= 0.19 and took < 2)
+    assert.is_true(took >= 0.19 and took < 20)
     assert.is_true(pool:value "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'itlua'" <= 3)
   end)
 
