@@ -65,7 +65,7 @@ Scripts: their waits are cancelled, and they end by the signal.
   > io.open("script.up", "w"):write("yes"):close()
   > require("itlua.task").sleep(1000)
   > END
-  $ itlua exec script.lua & p=$!; appears script.up; kill -TERM $p; wait $p; echo $?
+  $ itlua exec script.lua & p=$!; appears script.up; kill -TERM $p; wait $p 2>/dev/null; echo $?
   waiting
   closed
   143
