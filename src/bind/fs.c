@@ -103,6 +103,7 @@ static int push_stat(lua_State *L, fs_job *j) {
   case S_IFSOCK: type = "socket"; break;
   case S_IFCHR:
   case S_IFBLK: type = "device"; break;
+  default: break;
   }
   lua_createtable(L, 0, 10);
   lua_pushstring(L, type);

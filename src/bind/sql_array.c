@@ -104,7 +104,8 @@ void sql_decode_array(lua_State *L, const sql_conn *c, const sql_type *t, const 
   sql_push_setting(L, "null");
   a.null = lua_gettop(L);
   const char *open = a.p;
-  if (a.p >= a.end || *a.p++ != '{') malformed(L, &a, text);
+  if (a.p >= a.end || *a.p != '{') malformed(L, &a, text);
+  a.p++;
   push_items(L, &a, text);
   if (bounds) {
     lua_createtable(L, 0, 1);

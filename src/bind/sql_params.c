@@ -111,9 +111,8 @@ void sql_params_read(lua_State *L, const sql_statement *s, int first, sql_params
   p->formats = p->some_formats;
   if (p->count > (int)(sizeof p->some_values / sizeof *p->some_values)) {
     size_t n = (size_t)p->count;
-    char *memory = lua_newuserdatauv(L, n * (sizeof *p->values + 2 * sizeof *p->lengths), 0);
-    p->values = (const char **)(void *)memory;
-    p->lengths = (int *)(void *)(memory + n * sizeof *p->values);
+    p->values = lua_newuserdatauv(L, n * sizeof *p->values, 0);
+    p->lengths = lua_newuserdatauv(L, 2 * n * sizeof *p->lengths, 0);
     p->formats = p->lengths + n;
   }
   for (int i = 0; i < p->count; i++) {

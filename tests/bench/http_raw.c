@@ -22,8 +22,9 @@ static size_t gather(char *data, size_t size, size_t count, void *user) {
   size *= count;
   if (b->size + size > b->capacity) {
     b->capacity = (b->size + size) * 2;
-    b->data = realloc(b->data, b->capacity);
-    if (!b->data) abort();
+    char *larger = realloc(b->data, b->capacity);
+    if (!larger) abort();
+    b->data = larger;
   }
   memcpy(b->data + b->size, data, size);
   b->size += size;

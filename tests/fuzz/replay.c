@@ -20,8 +20,7 @@ static void replay(const char *path) {
   long end = fseek(f, 0, SEEK_END) == 0 ? ftell(f) : -1;
   uint8_t *data = end >= 0 ? malloc(end > 0 ? (size_t)end : 1)
                            : NULL; /* not a byte more: a sanitizer sees the next */
-  if (!data) abort();
-  rewind(f);
+  if (!data || fseek(f, 0, SEEK_SET) != 0) abort();
   size_t size = fread(data, 1, (size_t)end, f);
   fclose(f);
   fprintf(stderr, "%s\n", path); /* the last one named is the one that failed */
