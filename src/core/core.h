@@ -65,8 +65,8 @@ struct it_task {
   char *cancelled; /* why, when it was */
   uint64_t cancelled_at;
   uint64_t stopped_at; /* of a busy loop: when it was first given an error, 0 when it was not */
-  char *traceback; /* of the error that ended it */
-  char *where;     /* who spawned it */
+  char *traceback;     /* of the error that ended it */
+  char *where;         /* who spawned it */
   uint64_t birth;
   it_task *next_ready;
   it_task *next, **link; /* the state's tasks */
