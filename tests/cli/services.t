@@ -3,10 +3,10 @@ What is wrong with the services of itlua.lua is said before anything runs.
   $ mkdir specs; echo 'it("is here", function() end)' >specs/a_spec.lua
   $ services() { echo "return { services = { $1 } }" >itlua.lua; itlua; }
   $ services 'db = { kind = "postgrs" }'
-  itlua: itlua.lua:1: services.db: there is no kind 'postgrs' (did you mean postgres?) (there is container, postgres, process, redis; or the path of a Lua file)
+  itlua: itlua.lua:1: services.db: there is no kind 'postgrs' (did you mean postgres?) (there is compose, container, postgres, process, redis; or the path of a Lua file)
   [2]
   $ services 'db = {}'
-  itlua: itlua.lua:1: services.db needs a kind (there is container, postgres, process, redis)
+  itlua: itlua.lua:1: services.db needs a kind (there is compose, container, postgres, process, redis)
   [2]
   $ services 'db = { kind = "postgres", verion = "15" }'
   itlua: itlua.lua:1: services.db has no option 'verion' (did you mean version?)
@@ -31,6 +31,15 @@ What is wrong with the services of itlua.lua is said before anything runs.
   [2]
   $ services 'app = { kind = "process", command = "x", env = { A = "${db.urk}" } }, db = { kind = "redis" }'
   itlua: itlua.lua:1: services.app: ${db.urk}: db has no field 'urk' (there is url, host, port, version)
+  [2]
+  $ services 'app = { kind = "process", command = "${s.web.urk}" }, s = { kind = "compose", file = "c.yml" }'
+  itlua: itlua.lua:1: services.app: ${s.web.urk}: of a compose project one refers to SERVICE.url, SERVICE.host, SERVICE.port, or SERVICE:PORT.url (did you mean url?)
+  [2]
+  $ services 's = { kind = "compose" }'
+  itlua: itlua.lua:1: services.s: option 'file' is missing, or 'folder'
+  [2]
+  $ services 's = { kind = "compose", file = "c.yml", ready = { web = { htp = "/" } } }'
+  itlua: itlua.lua:1: services.s: ready.web has no 'htp' (there is http, status, line, port)
   [2]
   $ services 'a = { kind = "process", command = "${b.url}" }, b = { kind = "process", command = "${a.url}" }'
   itlua: itlua.lua:1: services need each other: a needs b needs a

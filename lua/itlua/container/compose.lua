@@ -2,6 +2,7 @@
 
 local Container = require "itlua.container.handle"
 local closing = require "itlua.closing"
+local condition = require "itlua.container.condition"
 local core = require "itlua.core"
 local encode = require "itlua.encode"
 local fs = require "itlua.fs"
@@ -19,7 +20,8 @@ local compose = {}
 ---@field profiles? string[]
 ---@field env? table<string, string|number>   for the files' ${NAME}
 ---@field build? boolean            build images anew
----@field wait? table<string, itlua.container.Condition>   by service
+---@field wait? table<string, itlua.container.Condition|false>   by service; without: what container.run would wait for.
+---    false: it only has to have been started
 ---@field startup_timeout? number   seconds, 120
 
 local KNOWN = {
@@ -43,7 +45,9 @@ local TOOLS = { { "docker", "compose" }, { "docker-compose" }, { "podman", "comp
 
 local tool
 
-local function find_tool()
+--- The words that the installed tool is called by. Raises COMPOSE_MISSING.
+---@return string[]
+function compose.tool()
   if tool then return tool end
   for _, words in ipairs(TOOLS) do
     local command = table.move(words, 1, #words, 1, {})
@@ -77,7 +81,8 @@ end
 
 -- Runs the tool with the project's name and files in front.
 function Project:_tool(timeout, ...)
-  local command = table.move(find_tool(), 1, #find_tool(), 1, {})
+  local words = compose.tool()
+  local command = table.move(words, 1, #words, 1, {})
   for _, word in ipairs(self.front) do command[#command + 1] = word end
   for _, word in ipairs { ... } do command[#command + 1] = word end
   local ok, result = pcall(process.run, { command = command, cwd = self.folder, env = self.env, timeout = timeout })
@@ -149,30 +154,80 @@ end
 
 --- What its services have printed; of one, or all of them with their names in front.
 ---@param service? string
+---@param options? table    tail, since: as of a container's logs
 ---@return string
-function Project:logs(service)
-  if service then return self:service(service):logs() end
+function Project:logs(service, options)
+  if service then return self:service(service):logs(options) end
   local text = {}
   for _, name in ipairs(self:services()) do
-    for line in self:service(name):logs():gmatch "[^\n]+" do text[#text + 1] = ("%s | %s"):format(name, line) end
+    for line in self:service(name):logs(options):gmatch "[^\n]+" do text[#text + 1] = ("%s | %s"):format(name, line) end
   end
   return table.concat(text, "\n")
 end
 
--- ---- up and down
+---@class itlua.container.Published
+---@field id string                     the container's
+---@field host string
+---@field ports table<string, integer>  by the port inside, "8080" or "53/udp": the one of this machine
+---@field port integer?                 where there is one alone
+---@field url string?                   of that one
 
--- What the tool leaves when it fails or is missing by now: by label, as the tool itself would find it.
-local function remove_rest(self)
+--- Where its services are, by their names, at this moment.
+---@return table<string, itlua.container.Published>
+function Project:published()
+  local found, host = {}, self.engine:published_host()
   for _, item in ipairs(containers_of(self)) do
-    self.engine:call("DELETE", "/containers/" .. item.Id, "remove " .. tostring(self),
-      { query = { force = "true", v = "true" }, may = { [404] = true, [409] = true } })
+    local name, one = item.Labels["com.docker.compose.service"], { id = item.Id, host = host, ports = {} }
+    local count = 0
+    for _, binding in ipairs(type(item.Ports) == "table" and item.Ports or {}) do
+      local key = binding.Type == "tcp" and tostring(binding.PrivatePort) or binding.PrivatePort .. "/" .. binding.Type
+      if binding.PublicPort and not one.ports[key] then
+        one.ports[key], count = binding.PublicPort, count + 1
+      end
+    end
+    local _, port = next(one.ports)
+    if count == 1 then one.port, one.url = port, ("http://%s:%d"):format(host, port) end
+    if name then found[name] = found[name] or one end
   end
+  return found
+end
+
+-- ---- its life
+
+local function tell_tool(self, timeout, ...)
+  local result = self:_tool(timeout, ...)
+  if result.code ~= 0 then
+    core.raise("container", "COMPOSE", ("%s: %s failed with code %d\n%s"):format(tostring(self), (...), result.code,
+      said(result)))
+  end
+end
+
+--- Ends its containers, which stay: start brings them back.
+---@param options? { timeout?: number }   seconds from the stop signal to the kill, 10
+function Project:stop(options)
+  local grace = math.ceil(options and options.timeout or 10)
+  tell_tool(self, grace + 60, "stop", "-t", tostring(grace))
+end
+
+--- Starts its stopped containers, and waits until they are ready. Published ports may have changed.
+function Project:start()
+  tell_tool(self, self.startup_timeout, "start")
+  self:wait_ready()
+end
+
+--- A signal for the first process of each of its containers; "STOP" pauses them, "CONT" lets them go on.
+---@param name string
+function Project:signal(name)
+  if name == "STOP" then return tell_tool(self, 60, "pause") end
+  if name == "CONT" then return tell_tool(self, 60, "unpause") end
+  tell_tool(self, 60, "kill", "-s", "SIG" .. name)
 end
 
 local function down(self)
   local result = self:_tool(60, "down", "-v", "--remove-orphans", "-t", "2")
+  if result.code ~= 0 then owner.remove_project(self.engine, self.name) end -- as the tool itself would find it
+  owner.unmark_project(self.engine, self.name)
   if result.code == 0 then return end
-  remove_rest(self)
   core.raise("container", "COMPOSE", ("%s: down failed with code %d\n%s"):format(tostring(self), result.code, said(result)))
 end
 
@@ -215,26 +270,54 @@ local function check_file(self)
   end
 end
 
+-- One that is done, as a migration is, is not waited for.
+local function wait_for(self, name)
+  local wanted = self.wait[name]
+  if wanted == false then return end
+  local c = self:service(name)
+  local state = c:inspect().State
+  if not wanted and state.Status == "exited" then
+    if state.ExitCode == 0 then return end
+    core.raise("container", "COMPOSE", ("%s: service %s has ended%s"):format(tostring(self), name, unwell(self)))
+  end
+  wanted = wanted or condition.default(c)
+  if wanted then c:wait_for(wanted, { timeout = self.startup_timeout }) end
+end
+
+--- Waits until all its services are ready.
+function Project:wait_ready()
+  for name in pairs(self.wait) do self:service(name) end -- raises where there is no such service
+  local tasks, failure = {}, nil
+  for i, name in ipairs(self:services()) do tasks[i] = core.spawn(wait_for, self, name) end
+  for _, task in ipairs(tasks) do
+    local ok, err = core.join(task)
+    if not ok then failure = failure or err end
+  end
+  if failure then error(failure, 0) end
+end
+
 local function up(self, options)
   local words = { "up", "-d" }
   if options.build then words[#words + 1] = "--build" end
-  if #find_tool() == 2 then words[#words + 1] = "--wait" end -- the old tool waits where depends_on says so
   for _, service in ipairs(options.services or {}) do words[#words + 1] = service end
-  local result = self:_tool(options.startup_timeout or 120, table.unpack(words))
+  local result = self:_tool(self.startup_timeout, table.unpack(words))
   if result.code ~= 0 then
     local ok, more = pcall(unwell, self)
     core.raise("container", "COMPOSE", ("%s: up failed with code %d\n%s%s"):format(tostring(self), result.code,
       said(result), ok and more or ""), { output = result.stdout .. result.stderr })
   end
-  local names = {}
-  for name in pairs(options.wait or {}) do names[#names + 1] = name end
-  table.sort(names)
-  for _, name in ipairs(names) do
-    self:service(name):wait_for(options.wait[name], { timeout = options.startup_timeout })
-  end
+  self:wait_ready()
 end
 
---- Brings a project up, and returns when its services run (and are healthy, with tools that can wait for it).
+-- Taking it down will remove all that has its name.
+local function refuse_what_is_there(self)
+  owner.sweep_project(self.engine, self.name)
+  if #containers_of(self) == 0 then return end
+  core.raise("container", "NAME", ("there is a compose project '%s' already, of somebody else: leave option 'project' " ..
+    "out, or take that one down (docker-compose -p %s down)"):format(self.name, self.name))
+end
+
+--- Brings a project up, and returns when its services are ready.
 ---@param engine itlua.container.Engine
 ---@param options itlua.container.ComposeOptions
 ---@return itlua.container.Project
@@ -247,10 +330,12 @@ function compose.up(engine, options)
   local name = options.project or ("%s%s-%s"):format(owner.PROJECT, owner.current().pid, encode.hex(encode.random(4)))
   local self = setmetatable({
     engine = engine, name = name, front = front_of(options, name), folder = options.folder,
-    env = environment(engine, options.env),
+    env = environment(engine, options.env), wait = options.wait or {}, startup_timeout = options.startup_timeout or 120,
   }, Project)
   check_file(self)
-  owner.protect(engine, "com.docker.compose.project=" .. name)
+  if options.project then refuse_what_is_there(self) end
+  owner.protect(engine, owner.PROJECT_LABEL .. "=" .. name)
+  owner.mark_project(engine, name)
   self.lease = closing.add(tostring(self), 1, function() self:down() end)
   local span = core.span("container", "compose up " .. name)
   local ok, err = pcall(up, self, options)

@@ -10,6 +10,8 @@ local owner = {}
 owner.LABEL, owner.RUN, owner.REUSE = "itlua.owner", "itlua.run", "itlua.reuse"
 owner.HOME = "itlua.home" -- the container that the process itself ran in
 owner.PROJECT = "itlua-" -- what the names of compose projects begin with
+owner.PROJECT_LABEL = "com.docker.compose.project"
+owner.MARKS = "itlua.project" -- of an empty volume: the compose project that goes with its owner
 owner.IMAGES = "itlua/build" -- the repository of images that go with their test
 
 local function first_line(path)
@@ -132,6 +134,51 @@ function owner.remove_images(engine, chosen)
   end
 end
 
+-- ---- compose projects: what they consist of has the tool's labels, and an empty volume has ours
+
+local function mark_of(project) return project .. "-of-itlua" end
+
+--- From now on a project belongs to this process.
+---@param engine itlua.container.Engine
+---@param project string
+function owner.mark_project(engine, project)
+  owner.protect(engine)
+  local labels = owner.labels(engine)
+  labels[owner.MARKS] = project
+  engine:call("POST", "/volumes/create", "compose project " .. project,
+    { json = { Name = mark_of(project), Labels = labels } })
+end
+
+--- It was taken down.
+function owner.unmark_project(engine, project)
+  engine:call("DELETE", "/volumes/" .. mark_of(project), "compose project " .. project, { may = MAY })
+end
+
+--- Removes all that a compose tool has made for a project.
+---@param engine itlua.container.Engine
+---@param project string
+function owner.remove_project(engine, project)
+  owner.remove(engine, ("%s=%s"):format(owner.PROJECT_LABEL, project))
+end
+
+-- Those whose owner is gone.
+local function sweep_projects(engine, gone)
+  local answer = engine:ask("GET", "/volumes", "looking for leftovers", { query = { filters = { label = { owner.MARKS } } } })
+  for _, volume in ipairs(volumes_of(answer)) do
+    if gone(volume.Labels) then owner.remove_project(engine, volume.Labels[owner.MARKS]) end
+  end
+end
+
+--- Removes a project that a process which is gone has left behind.
+function owner.sweep_project(engine, project)
+  local volume = engine:find("/volumes/" .. mark_of(project), "looking for leftovers")
+  if not volume or not volume.Labels or not owner.gone(volume.Labels[owner.LABEL]) then return end
+  owner.remove_project(engine, project)
+  owner.unmark_project(engine, project)
+end
+
+-- ---- what is left
+
 --- Removes what processes that are gone left behind.
 ---@param engine itlua.container.Engine
 function owner.sweep(engine)
@@ -144,10 +191,12 @@ function owner.sweep(engine)
     end
     return ended[home]
   end
-  owner.remove(engine, owner.LABEL, function(labels)
+  local function gone(labels)
     if type(labels) ~= "table" then return false end
     return owner.gone(labels[owner.LABEL]) or home_ended(labels[owner.HOME])
-  end)
+  end
+  sweep_projects(engine, gone)
+  owner.remove(engine, owner.LABEL, gone)
   owner.remove_images(engine, owner.gone)
 end
 

@@ -86,4 +86,34 @@ function docker.run(offer, context, options)
   return instance
 end
 
+-- ---- what makes it ready, as services describe it
+
+docker.conditions = { http = "string", status = "number", line = "string", port = "number" }
+
+--- What is wrong with a `ready` of a container, or nil.
+---@param ready table?
+---@param path string    "ready", for the message
+---@return string?
+function docker.wrong_ready(ready, path)
+  for name, value in pairs(ready or {}) do
+    local wanted = docker.conditions[name]
+    if not wanted then return ("%s has no '%s' (there is http, status, line, port)"):format(path, tostring(name)) end
+    if type(value) ~= wanted then return ("%s.%s must be a %s"):format(path, name, wanted) end
+  end
+end
+
+--- The condition that it stands for; nil where nothing is said.
+---@param ready table?
+---@param port? integer
+---@return itlua.container.Condition?
+function docker.condition(ready, port)
+  if not ready or not next(ready) then return nil end
+  local wait, all = require("itlua.container").wait, {}
+  port = math.tointeger(ready.port) or port
+  if ready.line then all[#all + 1] = wait.log(ready.line) end
+  if ready.http then all[#all + 1] = wait.http { path = ready.http, status = ready.status, port = port } end
+  if not ready.http and ready.port then all[#all + 1] = wait.port(port) end
+  return #all == 1 and all[1] or wait.all(all)
+end
+
 return docker

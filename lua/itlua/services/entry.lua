@@ -153,7 +153,10 @@ local function context_of(self)
   local port = self.spec.port or (refers_to_own_port(self) and native.port()) or nil
   local spec = plan.resolve(self.spec, function(name, field)
     if name == self.name then return port end
-    local value = self.host.entries[name].instance.fields[field]
+    local other = self.host.entries[name]
+    local fields = other.instance.fields
+    local value = fields[field]
+    if other.kind.field then value = other.kind.field(fields, field) end
     if value == nil then
       core.raise("service", "REFERENCE", ("${%s.%s} stands for nothing: %s has none"):format(name, field, name))
     end

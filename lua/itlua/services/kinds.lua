@@ -10,6 +10,9 @@ local kinds = {}
 ---@field options table<string, string>   its options beside those every service has, and their types; "text" is a string or
 ---    a table
 ---@field fields string[]                 what others may refer to
+---@field knows? fun(spec: table, field: string): boolean, string?   whether others may refer to a field, instead of `fields`;
+---    else what there is
+---@field field? fun(fields: table, field: string): any    what a reference to it stands for, instead of fields[field]
 ---@field own_fields? string[]            what it may refer to of itself, known before it is started
 ---@field providers itlua.services.Provider[]   in the order in which they are tried
 ---@field check? fun(spec: table): string?      what is wrong with its description, before anything runs
@@ -41,7 +44,7 @@ local kinds = {}
 ---@field name string               "SELECT 1 over TCP"
 ---@field try fun(): boolean?, string?   true, or not yet and why; what it raises is why, too
 
-local builtin = { "container", "postgres", "process", "redis" }
+local builtin = { "compose", "container", "postgres", "process", "redis" }
 local found = {}
 
 --- The names of the built-in ones.

@@ -110,6 +110,10 @@ local function wrong_reference(path, reference, name, all)
     return ("%s: ${%s} refers to no service%s"):format(path, reference, nearest.hint(to, show.keys(all)))
   end
   local kind = kinds.find(other.kind)
+  if kind.knows and to ~= name then
+    local ok, why = kind.knows(other, field)
+    return not ok and ("%s: ${%s}: %s"):format(path, reference, why) or nil
+  end
   local fields = to == name and (kind.own_fields or {}) or kind.fields
   if not has(fields, field) then
     return ("%s: ${%s}: %s has no field '%s'%s"):format(path, reference, to == name and "a service itself" or to, field,
