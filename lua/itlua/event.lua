@@ -51,6 +51,7 @@
 ---@field at number
 ---@field source? string        the file of `line` where it is not `file` (a shared example)
 ---@field randomseed? integer    its block's children were shuffled with it
+---@field attempt? integer      under --retries: 2 and up. The id is that of the first attempt
 
 ---@class itlua.event.test_end
 ---@field ev "test_end"
@@ -59,6 +60,9 @@
 ---@field status "success"|"failure"|"error"|"pending"
 ---@field seconds number
 ---@field left? string          what it left open, a line each ("server 127.0.0.1:4711, opened at orders_spec.lua:12")
+---@field retried? boolean      it failed and runs again: counts for nothing; another test_start with its id follows
+---@field attempts? integer     how often it ran, where that is more than once
+---@field flaky? boolean        it passed, but not at first
 
 ---@class itlua.event.problem    a failure, an error or a pending call; comes before its test_end. busted counts these
 ---@field ev "problem"
@@ -81,6 +85,7 @@
 ---@field timeline? string      JSON array of spans {at, seconds, what, detail, outcome} of the test so far
 ---@field diff? string          the readable diff, ready to print
 ---@field curl? string          the last request of the test as a curl command
+---@field retried? boolean      of an attempt after which the test runs again: counts for nothing
 
 ---@class itlua.event.output     what a test, a hook or a file printed (stdout and stderr as they came)
 ---@field ev "output"
@@ -116,6 +121,7 @@
 ---@field errors integer
 ---@field pendings integer
 ---@field tests integer
+---@field flaky? integer        tests that passed, but not at first (successes, too)
 ---@field interrupted? string   "SIGINT"
 ---@field nothing? string       why no test ran
 ---@field services? string      what was started of itlua.lua's services, a line each: name, what it is

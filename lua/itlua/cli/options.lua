@@ -55,6 +55,8 @@ add(run, "timeout", "SECONDS", "number", "what a test may take; 0: for ever (def
 add(run, "file-timeout", "SECONDS", "number", "what a file's body, a block's or a hook may take (default: 60)")
 add(run, "x fail-fast", nil, "flag", "stop after the first failure or error")
 add(run, "max-failures", "N", "count", "stop after N failures and errors")
+add(run, "retries", "N", "whole", "a test that fails runs up to N times again; one that passes then is flaky")
+add(run, "fail-on-flaky", nil, "flag", "a run with flaky tests is a failure", { negatable = true })
 add(run, "audit", nil, "flag", "name the tests that leave rows, keys or open transactions behind")
 add(run, "k keep-going", nil, "flag", "go on after a failure or error", { negatable = true, default = true })
 add(run, "repeat", "N", "count", "run everything N times", { default = 1 })
@@ -92,6 +94,8 @@ add(run, "defer-print", nil, "flag", "print results when all is done", { negatab
 add(run, "suppress-pending", nil, "flag", "say nothing of pending tests", { negatable = true })
 add(run, "s enable-sound", nil, "flag", "say the result aloud, where `say` can", { negatable = true })
 add(run, "log-success", "FILE", "string", "append the full name of each test that succeeds to FILE")
+add(run, "history", nil, "flag", "keep times and results in .itlua/ (default: in a project with an itlua.lua)",
+  { negatable = true })
 
 group = "Settings"
 add(run, "C directory", "DIR", "directory", "go to DIR first", { config = false })
@@ -152,6 +156,12 @@ end
 function convert.count(v)
   local n = math.tointeger(tonumber(v))
   if not n or n < 1 then return nil, "must be a whole number above 0" end
+  return n
+end
+
+function convert.whole(v)
+  local n = math.tointeger(tonumber(v))
+  if not n or n < 0 then return nil, "must be a whole number" end
   return n
 end
 
@@ -231,7 +241,8 @@ end
 
 local expected = {
   flag = "true or false", string = "a string", number = "a number of seconds", integer = "a whole number",
-  count = "a whole number above 0", list = "a string or a list of strings", commas = "a string or a list of strings",
+  count = "a whole number above 0", whole = "a whole number, not below 0",
+  list = "a string or a list of strings", commas = "a string or a list of strings",
   path = "a string or a list of strings",
 }
 

@@ -121,7 +121,7 @@ end
 -- == taking in ==
 
 local function deliver(self, ev)
-  if ev.ev == "problem" and ev.kind ~= "pending" then
+  if ev.ev == "problem" and ev.kind ~= "pending" and not ev.retried then
     self.failed = self.failed + 1
     if self.plan.limit and self.failed >= self.plan.limit and not self.stopping then
       self.stopping = "limit"

@@ -57,7 +57,9 @@ end
 local fields = { success = "successes", failure = "failures", error = "errors", pending = "pendings" }
 
 local function count(counts, event)
+  if event.retried then return end
   if event.ev == "test_end" then
+    if event.flaky then counts.flaky = (counts.flaky or 0) + 1 end
     counts.tests = counts.tests + 1
     if event.status == "success" or event.status == "pending" then
       counts[fields[event.status]] = counts[fields[event.status]] + 1

@@ -1,8 +1,10 @@
 --- itlua [run] [options] [paths…]: runs specs.
 
+local account = require "itlua.cli.account"
 local config = require "itlua.cli.config"
 local core = require "itlua.core"
 local find = require "itlua.cli.find"
+local history = require "itlua.cli.history"
 local options = require "itlua.cli.options"
 local pool = require "itlua.cli.pool"
 local system = require "itlua.cli.core"
@@ -116,59 +118,6 @@ local function read_claims(files)
   end
 end
 
-local filters = { "tags", "exclude-tags", "filter", "filter-out", "name", "exclude-names-file" }
-
--- Why no test ran.
-local function nothing_ran(settings, files, roots)
-  if #files == 0 then
-    return ("no file below %s has a name that matches %s"):format(table.concat(roots, ", "),
-      table.concat(settings.pattern, " or "))
-  end
-  local used = {}
-  for _, name in ipairs(filters) do
-    local value = settings[name]
-    if value and #value > 0 then
-      used[#used + 1] = ("--%s=%s"):format(name, type(value) == "table" and table.concat(value, ",") or value)
-    end
-  end
-  for _, file in ipairs(files) do
-    if file.lines then used[#used + 1] = ("%s:%d"):format(file.path, file.lines[1]) end
-  end
-  local where = #files == 1 and files[1].path or ("%d files"):format(#files)
-  if #used > 0 then return ("%s left none of the tests in %s"):format(table.concat(used, ", "), where) end
-  return ("there is no test in %s"):format(where)
-end
-
-local function new_counts() return { successes = 0, failures = 0, errors = 0, pendings = 0, tests = 0 } end
-
-local plural = { failure = "failures", error = "errors" }
-
--- Takes every event of a run: counts, logs, reports.
-local function teller(reports, settings, log)
-  local names = {}
-  return function(counts, ev)
-    local kind = ev.ev
-    if kind == "test_end" then
-      counts.tests = counts.tests + 1
-      if ev.status == "success" then counts.successes = counts.successes + 1 end
-      if ev.status == "pending" then counts.pendings = counts.pendings + 1 end
-      if log and ev.status == "success" then log:write(names[ev.file][ev.id], "\n") end
-    elseif kind == "problem" then
-      local field = plural[ev.kind]
-      if field then counts[field] = counts[field] + 1 end
-    elseif kind == "listed" then
-      counts.tests = counts.tests + 1
-      io.stdout:write(("%s:%d: %s\n"):format(ev.source or ev.file, ev.line, ev.name))
-    elseif log and kind == "file_start" then
-      names[ev.file] = {}
-    elseif log and kind == "test_start" then
-      names[ev.file][ev.id] = ev.name
-    end
-    if settings.list and kind == "problem" then io.stderr:write(ev.message, "\n") end
-    reports:event(ev)
-  end
-end
-
 local function on_interrupt(name, seconds)
   io.stdout:flush()
   io.stderr:write(("\nitlua: %s: cleaning up, %g s at most; once more ends it at once\n"):format(name, seconds))
@@ -177,7 +126,7 @@ end
 -- One repetition. Returns its counts and the signal that interrupted it.
 local function repetition(number, job, tell)
   local settings, files, plan = job.settings, job.files, job.plan
-  local counts, began = new_counts(), core.now()
+  local counts, began = account.new(), core.now()
   plan.settings.run, plan.settings.runs = number, settings["repeat"]
   for i, file in ipairs(files) do
     plan.files[i] = { path = file.path, lines = file.lines, alone = file.alone, locks = file.locks }
@@ -191,7 +140,7 @@ local function repetition(number, job, tell)
   local interrupted = #files > 0 and pool.run(plan.files, plan) or nil
   local nothing
   if counts.tests == 0 and counts.failures + counts.errors == 0 and not interrupted then
-    nothing = nothing_ran(settings, files, job.roots)
+    nothing = account.nothing_ran(settings, files, job.roots)
   end
   local last = { ev = "run_end", seconds = core.now() - began, interrupted = interrupted, nothing = nothing }
   for name, value in pairs(counts) do last[name] = value end
@@ -203,14 +152,17 @@ end
 local function run_all(job, tell)
   local settings = job.settings
   local failed, interrupted, nothing = 0, nil, nil
+  local sum, began = account.new(), core.now()
   for number = 1, settings["repeat"] do
     local counts
     job.plan.failed = failed
     counts, interrupted, nothing = repetition(number, job, tell)
     failed = failed + counts.failures + counts.errors
+    for name, value in pairs(counts) do sum[name] = (sum[name] or 0) + value end
     if interrupted or (job.plan.limit and failed >= job.plan.limit) then break end
   end
-  return failed, interrupted, nothing
+  sum.seconds = core.now() - began
+  return { counts = sum, failed = failed, interrupted = interrupted, nothing = nothing }
 end
 
 local no_reports = { event = function() end, finish = function() end, close = function() return true end }
@@ -270,14 +222,30 @@ local function open_log(settings)
   return log
 end
 
-local function finish(settings, reports, log, failed, interrupted, nothing)
+-- Keeps what the run came to, for the next ones.
+local function keep(job, past, at, result)
+  local limit = job.plan.limit
+  past:keep {
+    at = at, seed = job.settings.seed, counts = result.counts, files = #job.files,
+    partial = account.partial(job.settings, job.files) or result.interrupted ~= nil
+      or limit ~= nil and result.failed >= limit,
+  }
+end
+
+local function finish(settings, reports, log, result)
+  local nothing, flaky = result.nothing, result.counts.flaky or 0
   reports:finish()
   local ok, why = reports.close()
   if log then log:close() end
   if not ok then io.stderr:write("itlua: a report could not be written", why and ": " .. why or "", "\n") end
   if nothing then io.stderr:write("itlua: no test ran: ", nothing, "\n") end
-  if interrupted then return 3 end
-  if failed > 0 or not ok or (nothing and not settings["no-tests-ok"]) then return 1 end
+  flaky = settings["fail-on-flaky"] and flaky or 0
+  if flaky > 0 then
+    io.stderr:write(("itlua: --fail-on-flaky: %d %s passed only when repeated\n"):format(flaky,
+      flaky == 1 and "test" or "tests"))
+  end
+  if result.interrupted then return 3 end
+  if result.failed > 0 or flaky > 0 or not ok or (nothing and not settings["no-tests-ok"]) then return 1 end
   return 0
 end
 
@@ -314,7 +282,10 @@ function run.run(args, all, preset)
   job.plan.settings.services = running and { socket = running.socket, plan = settings.services }
   local _ <close> = system.watch_signals(settings["in-process"])
   io.stdout:setvbuf("full", 65536)
-  return finish(settings, reports, log, run_all(job, teller(reports, settings, log)))
+  local at, past = core.clock(), not settings.list and history.open(settings) or nil
+  local result = run_all(job, account.teller(reports, settings, log, past))
+  if past and not result.nothing then keep(job, past, at, result) end
+  return finish(settings, reports, log, result)
 end
 
 return run

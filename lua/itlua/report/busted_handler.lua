@@ -98,6 +98,8 @@ end
 function Reporter:event(ev)
   if ev.ev == "output" then return self.out(ev.text) end
   for _, native in ipairs(self.natives) do native:event(ev) end
+  -- busted runs a test once: of several attempts a handler sees the first start and the last end.
+  if ev.retried or (ev.attempt and self.tree:file(ev.file).tests[ev.id]) then return end
   local handler = on[ev.ev]
   if handler then redirected(self, handler, self, ev) end
 end

@@ -68,6 +68,13 @@ function on.run_end(self)
   add(t.pendings, "yellow", texts.pending)
   add(t.failures, "red", texts.failure)
   add(t.errors, "magenta", texts.error)
+  for _, record in ipairs(t.flaky) do
+    parts[#parts + 1] = "\n"
+    parts[#parts + 1] = describe(self, {
+      source = record.source, line = record.line, name = record.name,
+      message = ("passed at attempt %d"):format(record.ended.attempts),
+    }, "yellow", "Flaky")
+  end
   self.out(table.concat(parts))
 end
 

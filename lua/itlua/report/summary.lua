@@ -44,6 +44,21 @@ local function failed_rows(run)
   return entries
 end
 
+-- Tests that passed, but not at first.
+local function flaky_rows(run)
+  local list = {}
+  for i, item in ipairs(run.flaky) do
+    if i > 20 and not run.verbose then break end
+    local test = item.record.test
+    list[i] = { (test.source or test.file) .. ":" .. test.line, item.names, ("attempt %d"):format(item.attempts) }
+  end
+  local entries = placed(run, list)
+  if #run.flaky > #list then
+    entries[#entries + 1] = run.view.paint("dim", ("and %d more"):format(#run.flaky - #list))
+  end
+  return entries
+end
+
 local function slow_rows(run, ev)
   if ev.seconds < 1 and not run.verbose then return {} end
   local list = {}
@@ -117,9 +132,11 @@ function summary.print(run, ev)
   if counts.failed > 0 then facts[#facts + 1] = p("red", counts.failed .. " failed") end
   if counts.errors > 0 then facts[#facts + 1] = p("red", text.count(counts.errors, "error") .. " outside tests") end
   if counts.pending > 0 then facts[#facts + 1] = p("yellow", counts.pending .. " pending") end
+  if #run.flaky > 0 then facts[#facts + 1] = p("yellow", #run.flaky .. " flaky") end
   facts[#facts + 1] = p("dim", text.duration(ev.seconds))
   run.say(" " .. p("bright", text.count(counts.tests, "test")) .. " · " .. table.concat(facts, " · ") .. "\n")
   if #run.failed > 1 then rows(run, "failed", failed_rows(run)) end
+  rows(run, "flaky", flaky_rows(run))
   rows(run, "slowest", slow_rows(run, ev))
   rows(run, "services", service_rows(ev))
   rows(run, "left", left_rows(run))

@@ -48,7 +48,7 @@ function tally.new(opts)
 end
 
 function Tally:reset()
-  self.successes, self.pendings, self.failures, self.errors = {}, {}, {}, {}
+  self.successes, self.pendings, self.failures, self.errors, self.flaky = {}, {}, {}, {}, {}
   self.success_count, self.pending_count, self.failure_count, self.error_count = 0, 0, 0, 0
   self.file_count = 0
   self.running = {} -- file -> id -> {start = test_start, pending = problem}
@@ -88,12 +88,17 @@ function handlers.test_start(self, ev)
     running = {}
     self.running[ev.file] = running
   end
+  local again = running[ev.id]
+  if again then -- another attempt is still the same test
+    again.start, again.pending = ev, nil
+    return nil
+  end
   running[ev.id] = { start = ev }
   return ev
 end
 
 function handlers.test_end(self, ev)
-  if ev.status == "pending" and self.suppress_pending then return nil end
+  if ev.retried or (ev.status == "pending" and self.suppress_pending) then return nil end
   local running = self.running[ev.file]
   local entry = running and running[ev.id] or {}
   if running then running[ev.id] = nil end
@@ -105,6 +110,7 @@ function handlers.test_end(self, ev)
   }
   if ev.status == "success" then
     self.success_count = self.success_count + 1
+    if ev.flaky then self.flaky[#self.flaky + 1] = record end
     if self.keep_successes then self.successes[#self.successes + 1] = record end
   elseif ev.status == "pending" then
     self.pending_count = self.pending_count + 1
@@ -148,6 +154,7 @@ local function full_name(ev)
 end
 
 function handlers.problem(self, ev)
+  if ev.retried then return nil end
   local running = self.running[ev.file]
   local entry = ev.id and running and running[ev.id]
   if ev.kind == "pending" then
@@ -207,6 +214,7 @@ function Tally:status(texts, paint)
   return table.concat({
     count("green", self.success_count, "success"), count("red", self.failure_count, "failure"),
     count("magenta", self.error_count, "error"), count("yellow", self.pending_count, "pending"),
+    #self.flaky > 0 and (paint and paint("yellow", #self.flaky) or #self.flaky) .. " flaky" or nil,
   }, " / ") .. " : " .. (paint and paint("bright", seconds) or seconds) .. " " .. texts.seconds
 end
 

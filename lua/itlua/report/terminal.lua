@@ -105,7 +105,7 @@ end
 -- ---- events
 
 local function reset(self)
-  self.failed, self.causes, self.slow, self.left, self.blocked = {}, {}, {}, {}, {}
+  self.failed, self.causes, self.slow, self.left, self.blocked, self.flaky = {}, {}, {}, {}, {}, {}
   self.counts = { tests = 0, passed = 0, failed = 0, pending = 0, errors = 0 }
 end
 
@@ -197,6 +197,10 @@ function on.test_end(self, ev, record)
   record.seconds, record.left = ev.seconds, ev.left
   if ev.status == "pending" then state.pending = state.pending + 1 end
   if ev.left then self.left[#self.left + 1] = { left = ev.left, record = record } end
+  if ev.flaky then
+    state.flaky = (state.flaky or 0) + 1
+    self.flaky[#self.flaky + 1] = { record = record, names = names_of(self, record), attempts = ev.attempts }
+  end
   if ev.seconds >= 0.001 then remember_slow(self, record, ev.file) end
   local printed = state.printed[ev.id]
   if ev.status == "failure" or ev.status == "error" then
@@ -230,6 +234,7 @@ function on.file_end(self, ev)
   if state.failed > 0 then facts[#facts + 1] = p("red", state.failed .. " failed") end
   if state.errors > 0 then facts[#facts + 1] = p("red", text.count(state.errors, "error")) end
   if state.pending > 0 then facts[#facts + 1] = p("yellow", state.pending .. " pending") end
+  if state.flaky then facts[#facts + 1] = p("yellow", state.flaky .. " flaky") end
   local sign = p("green", "✓")
   if state.failed + state.errors > 0 or ev.crashed then
     sign = p("red", "✗")

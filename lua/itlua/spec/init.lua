@@ -28,6 +28,7 @@ local spec = {}
 ---@field list? boolean               name the tests instead of running them
 ---@field lines? table<string, integer[]>    by path: run only what is at these lines
 ---@field max_failures? integer       nothing more starts after so many failures and errors
+---@field retries? integer            a test that fails runs so often again
 ---@field seed? integer
 ---@field run? integer                which repetition this is,
 ---@field runs? integer               of how many
@@ -82,6 +83,7 @@ local function new_suite(options, recorder)
   local suite = suite_of.new(recorder, limits_of(options))
   suite.sort = options["sort-tests"] or options.sort or false
   suite.randomize = options["shuffle-tests"] or options.shuffle or false
+  suite.retries = options.retries or 0
   suite.randomseed = math.tointeger(tonumber(options.seed)) or shuffle.seed()
   words.install(suite, { lazy = options.lazy, insulate = options["auto-insulate"] })
   assertions.install(suite)

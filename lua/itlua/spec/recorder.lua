@@ -17,6 +17,8 @@ local NO_BLOCK = { id = 0 }
 ---@field tests table         by element: its id
 ---@field ending? table       a test_end that waits for what the test's cleanup brings
 ---@field after? table[]      problems that came after it
+---@field attempt? integer     under --retries: which go at the test this is
+---@field held? table[]        and its problems, which wait for what becomes of it
 local Recorder = {}
 Recorder.__index = Recorder
 
@@ -51,7 +53,11 @@ local function same_file(path, short)
 end
 
 function Recorder:send(event)
-  if not self.ending then return self.emit(event) end
+  if not self.ending then
+    if not self.held or event.ev ~= "problem" then return self.emit(event) end
+    self.held[#self.held + 1] = event
+    return
+  end
   if event.ev == "problem" then
     self.after = self.after or {}
     table.insert(self.after, event)
@@ -71,6 +77,56 @@ function Recorder:release()
   local after = self.after
   self.after = nil
   for _, event in ipairs(after) do self.emit(event) end
+end
+
+-- What counts only once it is known that the test does not run again.
+local function count_all(self, problems)
+  for _, event in ipairs(problems or {}) do self:count(event.kind) end
+end
+
+local function has_failed(problems)
+  for _, event in ipairs(problems or {}) do
+    if event.kind ~= "pending" then return true end
+  end
+  return false
+end
+
+-- A go that counts for nothing: its problems and its end say so.
+local function give_up_attempt(self, held)
+  local ending, after = self.ending, self.after
+  self.ending, self.after = nil, nil
+  for _, list in ipairs { held, after or {} } do
+    for _, event in ipairs(list) do
+      event.retried = true
+      self.emit(event)
+    end
+  end
+  if not ending then return end
+  ending.retried = true
+  if ending.status == "success" or ending.status == "pending" then ending.status = "error" end
+  self.emit(ending)
+end
+
+--- A go at a test has ended, its cleanup included: tells what came of it.
+---@param more boolean    there may be another one
+---@return boolean again
+function Recorder:end_attempt(more)
+  local held, attempt, ending = self.held, self.attempt, self.ending
+  local failed = has_failed(held) or has_failed(self.after)
+  self.held, self.attempt = nil, nil
+  if failed and more and not self.suite.skipAll then
+    give_up_attempt(self, held)
+    return true
+  end
+  count_all(self, held)
+  count_all(self, self.after)
+  for _, event in ipairs(held) do self.emit(event) end
+  if ending and attempt > 1 then
+    ending.attempts = attempt
+    ending.flaky = not failed and ending.status == "success" or nil
+  end
+  self:release()
+  return false
 end
 
 -- == files and blocks ==
@@ -136,8 +192,12 @@ function Recorder:test_start(element, parent)
   local own, run = element.name, element.run
   if type(own) ~= "string" then own = own_name(element) end
   local full = block.name and block.name .. " " .. own or own
-  local id = self.ids + 1
-  self.ids, self.tests[element] = id, id
+  local attempt = self.attempt
+  local id = attempt and self.tests[element]
+  if not id then
+    id = self.ids + 1
+    self.ids, self.tests[element] = id, id
+  end
   local line = element.line or declared(element) or 0
   local last = type(run) == "function" and element.descriptor == "it" and last_line(run) or line
   self.test_began, self.test_name, self.test_block = now(), full, block.id
@@ -145,6 +205,7 @@ function Recorder:test_start(element, parent)
     ev = "test_start", file = self.file, id = id, block = block.id, name = full, own = own, line = line,
     last = last < line and line or last, kind = element.descriptor, at = clock(),
     randomseed = parent and parent.randomseed, source = self:foreign_source(element),
+    attempt = attempt and attempt > 1 and attempt or nil,
   }
 end
 
@@ -166,7 +227,8 @@ function Recorder:add_to_test(left, failed)
       problem.id = ending.id
       if ending.status ~= "failure" then ending.status = "error" end
     end
-    self.emit(problem)
+    if self.held then self.held[#self.held + 1] = problem
+    else self.emit(problem) end
   end
   if ending and left then ending.left = ending.left and ending.left .. "\n" .. left or left end
 end
@@ -264,7 +326,7 @@ end
 
 --- Failures and errors so far, and whether they are enough.
 function Recorder:count(status)
-  if status == "pending" then return end
+  if status == "pending" or self.held then return end
   local suite = self.suite
   suite.problems = (suite.problems or 0) + 1
   local enough = self.options.max_failures

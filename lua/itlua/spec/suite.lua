@@ -28,6 +28,7 @@ local tree_of = require "itlua.spec.tree"
 ---@field randomize boolean       --shuffle-tests
 ---@field randomseed integer
 ---@field sort boolean
+---@field retries integer        how often a test that fails runs again
 ---@field run_by table             by descriptor or word: the function that runs an element
 ---@field trusted table          executors of ours, which guard themselves
 ---@field api table               what `require "busted"` offers
@@ -43,6 +44,7 @@ local function new(recorder, limits)
   local suite = {
     tree = tree, bus = bus, recorder = recorder, limits = limits, environment = environment.new(tree),
     api = {}, executors = {}, run_by = {}, trusted = {}, observed = false, simple = true, skipAll = false, hooks = 0,
+    retries = 0,
     version = "2.3.0", gettime = core.clock, monotime = core.now, sleep = core.sleep,
     status = require "itlua.spec.status", fail = outcome.fail, pending = outcome.pending,
   }

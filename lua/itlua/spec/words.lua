@@ -66,11 +66,9 @@ local function executors(suite)
     end
   end
 
-  function run.it(test)
-    local parent = tree.parents[test]
-    if recorder.listing then return recorder:listed(test, parent) end
-    if not blocks.lazy_setup(parent) then return end
-    local since, before = mark(), recorder.since
+  -- One go at a test: what modules registered, hooks, body, cleanup.
+  local function go(test, parent)
+    local since = mark()
     recorder.since = since
     local around = surroundings.before(suite, test)
     if evidence.any then evidence.forget() end
@@ -86,7 +84,24 @@ local function executors(suite)
       local left, failed = leftover.sweep(since, limits.cleanup)
       if left or failed[1] then recorder:add_to_test(left, failed) end
     end
-    recorder:release()
+  end
+
+  function run.it(test)
+    local parent = tree.parents[test]
+    if recorder.listing then return recorder:listed(test, parent) end
+    if not blocks.lazy_setup(parent) then return end
+    local before, retries = recorder.since, suite.retries
+    if retries == 0 then
+      go(test, parent)
+      recorder:release()
+    else
+      local number = 0
+      repeat
+        number = number + 1
+        recorder.attempt, recorder.held = number, {}
+        go(test, parent)
+      until not recorder:end_attempt(number <= retries)
+    end
     recorder.since = before
     pcall(core.breathe) -- an interruption that comes now is no fault of the block: whatever waits next meets it
   end

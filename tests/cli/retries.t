@@ -1,0 +1,148 @@
+Tests that fail run again: who passes then is flaky. Hooks run again, setup does not.
+
+  $ mkdir specs; echo 'return {}' >itlua.lua
+  $ cat >specs/flaky_spec.lua <<'END'
+  > local tries, setups, befores, afters = 0, 0, 0, 0
+  > describe("the network", function()
+  >   setup(function() setups = setups + 1 end)
+  >   before_each(function() befores = befores + 1 end)
+  >   after_each(function() afters = afters + 1 end)
+  >   it("flickers", function()
+  >     tries = tries + 1
+  >     assert.equal(3, tries)
+  >   end)
+  >   it("was set up once", function() assert.same({ 1, 4, 3 }, { setups, befores, afters }) end)
+  >   it("stays down", function() error("no route") end)
+  > end)
+  > END
+  $ itlua --retries 2 -o TAP
+  ok 1 - the network flickers
+  ok 2 - the network was set up once
+  not ok 3 - the network stays down
+  # specs/flaky_spec.lua @ 11
+  # Failure message: specs/flaky_spec.lua:11: no route
+  1..3
+  [1]
+  $ itlua --retries 2 --filter flickers
+  itlua VERSION · 1 file
+  
+  ✓ specs/flaky_spec.lua                                          N ms  1 test, 1 flaky (glob)
+  
+   1 test · 1 passed · 1 flaky · N ms
+   flaky     attempt 3  specs/flaky_spec.lua:6  the network · flickers
+  $ itlua --retries 2 --filter flickers -o plainTerminal
+  +
+  1 success / 0 failures / 0 errors / 0 pending / 1 flaky : N seconds
+  
+  Flaky -> specs/flaky_spec.lua @ 6
+  the network flickers
+  passed at attempt 3
+  $ itlua --retries 1 --filter flickers -o TAP
+  not ok 1 - the network flickers
+  # specs/flaky_spec.lua @ 6
+  # Failure message: specs/flaky_spec.lua:8: Expected objects to be equal.
+  # Passed in:
+  # (number) 2
+  # Expected:
+  # (number) 3
+  1..1
+  [1]
+  $ itlua --retries 2 --filter flickers --fail-on-flaky -o TAP
+  ok 1 - the network flickers
+  1..1
+  itlua: --fail-on-flaky: 1 test passed only when repeated
+  [1]
+
+What is retried counts for nothing: not as a failure that ends the run, not in the events' sums.
+
+  $ itlua --retries 2 -x --filter flickers -o jsonl | sed -n 's/.*"attempt":\([0-9]*\).*/attempt \1/p
+  > s/.*"ev":"\([a-z_]*\)".*"retried":true.*/\1 retried/p; s/.*"attempts":\([0-9]*\),"flaky":true.*/flaky after \1/p
+  > s/.*"run_end","errors":\([0-9]*\),"failures":\([0-9]*\),"flaky":\([0-9]*\).*/\1 errors, \2 failures, \3 flaky/p'
+  problem retried
+  test_end retried
+  attempt 2
+  problem retried
+  test_end retried
+  attempt 3
+  flaky after 3
+  0 errors, 0 failures, 1 flaky
+
+What runs again: a hook that failed, a task that nobody joined, a deadline.
+
+  $ cat >specs/flaky_spec.lua <<'END'
+  > local task = require "itlua.task"
+  > local n = 0
+  > before_each(function() n = n + 1; if n == 1 then error("not yet") end end)
+  > it("has a hook", function() assert.equal(2, n) end)
+  > it("has a task", function()
+  >   if n == 3 then task.spawn(function() error("lost") end) task.sleep(0.01) end
+  > end)
+  > it("has a deadline", function() if n == 5 then task.sleep(60) end end)
+  > it("ends in after_each", function() end)
+  > after_each(function() if n == 7 then error("still there") end end)
+  > END
+  $ itlua --retries 1 --timeout 0.5 -o plainTerminal | head -n 2
+  ++++
+  4 successes / 0 failures / 0 errors / 0 pending / 4 flaky : N seconds
+
+What is kept of a run, and where.
+
+  $ ls -A .itlua; cat .itlua/.gitignore
+  .gitignore
+  history.jsonl
+  last.json
+  times.json
+  *
+  $ tail -n 1 .itlua/history.jsonl | tr ',' '\n' | sed 's/[0-9.]\{3,\}/N/; s/^{//; s/}$//'
+  "at":N
+  "errors":0
+  "failures":0
+  "files":1
+  "flaky":4
+  "pendings":0
+  "seconds":N
+  "seed":N
+  "successes":4
+  "tests":4
+
+Damaged files are said and begun anew; a line cut short is left out.
+
+  $ printf '{"at":1}\n{"at' >.itlua/history.jsonl; echo '{"version":1,"files' >.itlua/times.json
+  $ echo '[]' >.itlua/last.json
+  $ itlua --retries 1 --timeout 0.5 -o TAP | tail -n 1
+  itlua: .itlua/history.jsonl is damaged: the lines that are whole are kept
+  itlua: .itlua/times.json is damaged: what it held is forgotten
+  itlua: .itlua/last.json is damaged: what it held is forgotten
+  1..4
+  $ wc -l <.itlua/history.jsonl; itlua --retries 1 --timeout 0.5 -o TAP | tail -n 1
+  2
+  1..4
+
+Where nothing can be written it is said, and the run goes on.
+
+  $ rm -r .itlua; touch .itlua
+  $ itlua --retries 1 --timeout 0.5 -o TAP >out; echo $?; tail -n 1 out
+  itlua: the results are not kept: * (glob)
+  0
+  1..4
+  $ rm .itlua
+
+--no-history keeps nothing; neither does a project without an itlua.lua, unless the folder is there.
+
+  $ itlua --no-history --retries 1 --timeout 0.5 -o TAP | tail -n 1; ls -A
+  1..4
+  itlua.lua
+  out
+  specs
+  $ rm itlua.lua; itlua --retries 1 --timeout 0.5 -o TAP specs | tail -n 1; test -e .itlua
+  1..4
+  [1]
+  $ itlua --history --retries 1 --timeout 0.5 -o TAP specs | tail -n 1; wc -l <.itlua/history.jsonl
+  1..4
+  1
+  $ itlua --retries 1 --timeout 0.5 -o TAP specs | tail -n 1; wc -l <.itlua/history.jsonl
+  1..4
+  2
+  $ itlua --retries x
+  itlua: --retries: must be a whole number, not 'x'
+  [2]
