@@ -146,6 +146,9 @@ LIGHT_SPECS := $(filter-out specs/services/ tests/specs/container/ tests/specs/s
 specs: $(BUILD)/$(NAME) $(FIXTURES) ## the specs in specs/ and tests/specs/, by itlua itself
 	@tests/ci/engine
 	@ITLUA="$(BUILD)/$(NAME) $(SPEC_OPTIONS)" tests/ci/specs $(SPEC_PATHS)
+demo-docker: $(BUILD)/$(NAME) ## the demo's services in containers
+	@tests/ci/engine
+	@SHOP_PROVIDER=docker tests/ci/specs specs/services
 cli: $(BUILD)/$(NAME) $(FIXTURES) ## transcripts of the command line: commands, what they print, exit codes
 	@BUILD=$(BUILD) tests/cli/run
 compare: $(BUILD)/$(NAME) $(FIXTURES) ## spec files under busted and under itlua: the same outcomes
@@ -193,11 +196,11 @@ $(BUILD)/fuzz/%: tests/fuzz/%.c $(FUZZ_OBJ) $(BUILD)/flags
 	  $(ALL_LDFLAGS) $(shell pkg-config --libs $(MAIN_LIBS)) -lpthread -lm
 
 # What `make test` runs: first what minds a busy machine most.
-PARTS := specs cli unit compare asan gc-stress valgrind lint fuzz rocks docs layers format-check
+PARTS := specs cli demo-docker unit compare asan gc-stress valgrind lint fuzz rocks docs layers format-check
 parts:
 	@echo $(PARTS)
 test-build: all unit-build $(FIXTURES)
-.PHONY: compare rocks asan asan-build valgrind gc-stress fuzz fuzz-build test-build
+.PHONY: compare demo-docker rocks asan asan-build valgrind gc-stress fuzz fuzz-build test-build
 
 .PHONY: lint layers format format-check
 layers: ## who may include and require whom; sizes of files and functions

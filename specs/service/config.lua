@@ -11,6 +11,7 @@ return {
   rate = number("SHOP_RATE", 100000), -- requests a client may send at once, and in a second
   database_url = os.getenv "SHOP_DATABASE_URL", -- PostgreSQL, migrated; without it the data is in memory
   redis_url = os.getenv "SHOP_REDIS_URL", -- for sessions; without it they are with the data
+  patience = number("SHOP_PATIENCE", 2), -- seconds for an answer of the database or the sessions' store
   payments_url = os.getenv "SHOP_PAYMENTS_URL", -- where cards are charged; without it nobody pays
   payments_timeout = number("SHOP_PAYMENTS_TIMEOUT", 0.3),
 }

@@ -1,6 +1,7 @@
 --- What is not kept for long, in Redis: refresh tokens and answered Idempotency-Keys go there, everything else to the
 --- store behind it. What is in stock is read from a cache, which forgets what changes.
 
+local config = require "config"
 local json = require "itlua.json"
 local redis = require "itlua.redis"
 local task = require "itlua.task"
@@ -8,7 +9,7 @@ local problem = require "problem"
 
 local Sessions = {}
 
-local SECONDS, DAY, CACHED = 2, 86400, 30
+local SECONDS, DAY, CACHED = config.patience, 86400, 30
 local mine = { refresh_tokens = true, idempotency = true }
 
 ---@param url string

@@ -1,8 +1,9 @@
 --- The store on PostgreSQL: a table of the migrations for each table, a column for each field. What store.lua says of its
 --- functions holds here; see migrations/ for the schema.
 --
--- A database that does not answer within two seconds, or is gone, is a problem that the client is told: 503.
+-- A database that does not answer in time (config.lua: patience), or is gone, is a problem that the client is told: 503.
 
+local config = require "config"
 local encode = require "itlua.encode"
 local null = require "itlua.null"
 local sql = require "itlua.sql"
@@ -13,7 +14,7 @@ local problem = require "problem"
 local Store = {}
 Store.__index = Store
 
-local SECONDS = 2
+local SECONDS = config.patience
 
 ---@param url string
 function Store.new(url)

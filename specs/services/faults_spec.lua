@@ -1,4 +1,4 @@
--- itlua: alone
+-- itlua: lock=shop
 local services = require "itlua.services"
 local task = require "itlua.task"
 require "support.problems"

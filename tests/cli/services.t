@@ -17,6 +17,12 @@ What is wrong with the services of itlua.lua is said before anything runs.
   $ services 'db = { kind = "postgres", provider = "magic" }'
   itlua: itlua.lua:1: services.db: no provider 'magic' of postgres (there is environment, docker, native)
   [2]
+  $ services 'db = { kind = "postgres", provider = { "native", "dokcer" } }'
+  itlua: itlua.lua:1: services.db: no provider 'dokcer' of postgres (there is environment, docker, native)
+  [2]
+  $ services 'db = { kind = "postgres", provider = {} }'
+  itlua: itlua.lua:1: services.db.provider names none (there is environment, docker, native)
+  [2]
   $ services 'db = { kind = "redis", settings = { f = print } }'
   itlua: itlua.lua:1: services.db.settings.f is a function: services are described by data
   [2]

@@ -1,4 +1,4 @@
---- Which of its kind's providers a service gets: the first that has one, or the one that it names.
+--- Which of its kind's providers a service gets: the first that has one, in the kind's order or in the one that it names.
 
 local choice = {}
 
@@ -8,6 +8,17 @@ local choice = {}
 ---@field text string          what it is: "PostgreSQL 15.4 in /usr/lib/postgresql/15/bin"
 ---@field passed string[]      "docker: no engine answers": those tried before
 
+local function in_order(kind, asked)
+  if not asked then return kind.providers end
+  local order = {}
+  for _, name in ipairs(type(asked) == "table" and asked or { asked }) do
+    for _, provider in ipairs(kind.providers) do
+      if provider.name == name then order[#order + 1] = provider end
+    end
+  end
+  return order
+end
+
 --- Looks for one.
 ---@param kind itlua.services.Kind
 ---@param spec itlua.services.Spec
@@ -15,14 +26,12 @@ local choice = {}
 ---@return string[] passed
 function choice.of(kind, spec)
   local passed, told = {}, {}
-  for _, provider in ipairs(kind.providers) do
-    if not spec.provider or spec.provider == provider.name then
-      local ok, offer, text = pcall(provider.find, spec)
-      if ok and offer then return { provider = provider, offer = offer, text = text, passed = passed }, passed end
-      local why = ("%s: %s"):format(provider.name, ok and text or tostring(offer))
-      if not told[why] then passed[#passed + 1] = why end
-      told[why] = true
-    end
+  for _, provider in ipairs(in_order(kind, spec.provider)) do
+    local ok, offer, text = pcall(provider.find, spec)
+    if ok and offer then return { provider = provider, offer = offer, text = text, passed = passed }, passed end
+    local why = ("%s: %s"):format(provider.name, ok and text or tostring(offer))
+    if not told[why] then passed[#passed + 1] = why end
+    told[why] = true
   end
   return nil, passed
 end

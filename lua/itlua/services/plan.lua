@@ -16,7 +16,8 @@ local plan = {}
 
 ---@class itlua.services.Spec      what one service is to be; beside these, the options of its kind
 ---@field kind string
----@field provider? string         which of the kind's ways of having one: "environment", "docker", "native"
+---@field provider? string|string[]  which of the kind's ways of having one: "environment", "docker", "native"; of a list
+---                                the first that can be had
 ---@field depends_on? string[]     services that have to be ready first, beside those it refers to
 ---@field startup_timeout? number  seconds until it has to be ready; 30
 ---@field needs string[]           all services it depends on (filled in here)
@@ -26,7 +27,7 @@ local plan = {}
 local REFERENCE = "%$%{([^}]*)%}"
 
 local own = {
-  kind = "string", provider = "string", depends_on = "table", startup_timeout = "number", needs = "table",
+  kind = "string", provider = "text", depends_on = "table", startup_timeout = "number", needs = "table",
 }
 
 -- Every string in the value is given to `fn`; returns the value with what it returned.
@@ -94,10 +95,15 @@ local function wrong_provider(path, spec, kind)
   if not spec.provider then return nil end
   local names = {}
   for _, provider in ipairs(kind.providers) do
-    if provider.name == spec.provider then return nil end
     if not has(names, provider.name) then names[#names + 1] = provider.name end
   end
-  return ("%s: no provider '%s' of %s%s"):format(path, spec.provider, kind.name, listed(names))
+  local asked = type(spec.provider) == "table" and spec.provider or { spec.provider }
+  for _, name in ipairs(asked) do
+    if not has(names, name) then
+      return ("%s: no provider '%s' of %s%s"):format(path, tostring(name), kind.name, listed(names))
+    end
+  end
+  return #asked == 0 and ("%s.provider names none%s"):format(path, listed(names)) or nil
 end
 
 -- ---- references

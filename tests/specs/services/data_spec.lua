@@ -155,4 +155,14 @@ describe("a service of kind redis", function()
     }
     project.passes(dir, { "-j", "2" })
   end)
+
+  it("comes from the first provider of a list that has it", function()
+    local dir = project.new {
+      ["itlua.lua"] = project.settings [[cache = { kind = "redis", provider = { "environment", "native", "docker" } }]],
+      ["specs/a_spec.lua"] = [[
+        it("is native", function() assert.equal("native", require("itlua.services").cache:start().provider) end)
+      ]],
+    }
+    project.passes(dir, {})
+  end)
 end)
