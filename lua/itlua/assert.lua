@@ -11,6 +11,7 @@
 
 local blame = require "itlua.assert.blame"
 local diff = require "itlua.diff"
+local match = require "itlua.match"
 local migrations = require "itlua.assert.migrations"
 local redis = require "itlua.assert.redis"
 local response = require "itlua.assert.response"
@@ -38,15 +39,6 @@ local function noting(namespaces, name, note)
     local ok, returned = original(state, args, (level or 1) + 1)
     if not ok and state.mod and n > 1 then note { assertion = name, positive = true, n = n, expected, got } end
     return ok, returned
-  end
-end
-
--- Matchers of luassert inside an expected value: what they accept, and in words.
-local function matcher_of(luassert, match)
-  return function(value)
-    if not match.is_matcher(value) then return false end
-    local args = { value, n = 1 }
-    return true, function(got) return value(got) end, (luassert:format(args)[1]:gsub("^%(matcher%) ", ""))
   end
 end
 
@@ -181,7 +173,7 @@ end
 ---@return table luassert
 function assertions.install(luassert, note)
   local namespaces = require "luassert.namespaces"
-  local matcher = matcher_of(luassert, require "luassert.match")
+  local matcher = match.matcher
   -- English is where luassert looks for what another language lacks.
   require("say").en[TEXT] = "%s"
 

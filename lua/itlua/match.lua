@@ -1,28 +1,68 @@
---- Whether a value is what a spec expects of it: equal, a partial table, a predicate, or a luassert matcher, nested.
+--- Whether a value is what a spec expects of it: a part of it, a predicate's yes, a luassert matcher's, nested. What
+-- "part of" means, and how it differs where it is not, is diff.partial's.
+
+local diff = require "itlua.diff"
+local show = require "itlua.show"
 
 local match = {}
 
--- luassert's matchers are callable tables.
-local function is_callable(value)
+--- What can be called: a function, a luassert matcher (a table with __call), a spy.
+---@param value any
+---@return boolean
+function match.is_callable(value)
   if type(value) == "function" then return true end
-  local meta = type(value) == "table" and getmetatable(value)
-  return meta and meta.__call ~= nil or false
+  local mt = type(value) == "table" and debug.getmetatable(value)
+  return mt and mt.__call ~= nil or false
 end
 
---- Whether `actual` has everything that `expected` has: fields of tables one by one, functions and matchers asked, other
---- values equal. Lists must have as many elements as expected.
+--- luassert's matchers, told from other values: for diff.partial.
+---@param value any
+---@return boolean is, (fun(got: any): boolean)? accepts, string? words
+function match.matcher(value)
+  if type(value) ~= "table" or not debug.getmetatable(value) then return false end
+  local luassert = require "luassert"
+  if not require("luassert.match").is_matcher(value) then return false end
+  local words = luassert:format { value, n = 1 }
+  return true, function(got) return value(got) end, (words[1]:gsub("^%(matcher%) ", ""))
+end
+
+-- Also functions, and whatever else can be called.
+local function predicate(value)
+  local is, accepts, words = match.matcher(value)
+  if is or not match.is_callable(value) then return is, accepts, words end
+  local info = type(value) == "function" and debug.getinfo(value, "S")
+  local where = info and ("what the function at %s:%d accepts"):format(info.short_src, info.linedefined)
+  return true, value, where or tostring(value)
+end
+
+--- How `actual` falls short of what is expected: no entries where it does not. Fields of tables are held against each
+--- other one by one, the elements of an array are looked for in any order, functions and matchers are asked.
+---@param expected any
+---@param actual any
+---@return itlua.diff.result
+function match.compare(expected, actual)
+  return diff.partial(expected, actual, predicate)
+end
+
+--- Whether `actual` has everything that is expected.
 ---@param expected any
 ---@param actual any
 ---@return boolean
 function match.subset(expected, actual)
-  if is_callable(expected) then return not not expected(actual) end
-  if type(expected) ~= "table" then return expected == actual end
-  if type(actual) ~= "table" then return false end
-  if #expected > 0 and #expected ~= #actual then return false end
-  for key, value in pairs(expected) do
-    if not match.subset(value, actual[key]) then return false end
+  if type(expected) ~= "table" then
+    if type(expected) == "function" then return not not expected(actual) end
+    return expected == actual
   end
-  return true
+  return #match.compare(expected, actual).entries == 0
+end
+
+--- What is expected, in a few words.
+---@param expected any
+---@param limit? integer
+---@return string
+function match.words(expected, limit)
+  local is, _, words = predicate(expected)
+  return is and words or show.value(expected, limit or 200)
 end
 
 return match

@@ -181,6 +181,12 @@ local function waits(name, command)
   return false
 end
 
+local function own_connection(self)
+  local own = redis.connect(self.options)
+  if self.database ~= own.database then own:select(self.database) end
+  return own
+end
+
 --- Sends one command and returns its reply: integers, strings, arrays, nil (itlua.null inside an array). Tables among the
 --- arguments are spread (lists in order, others as name and value).
 --- Raises an error of kind "redis"; its code is the server's word (WRONGTYPE, NOSCRIPT, OOM, LOADING, MOVED, …).
@@ -190,8 +196,7 @@ function Client:call(...)
   local command = flatten(...)
   local name = tostring(command[1]):upper()
   if waits(name, command) then
-    local own <close> = redis.connect(self.options)
-    if self.database ~= own.database then own:select(self.database) end
+    local own <close> = own_connection(self)
     return finish(command, pcall(own.connection.call, own.connection, command, true))
   end
   local reply = finish(command, pcall(self.connection.call, self.connection, command))
@@ -283,18 +288,27 @@ end
 
 -- ---- captures
 
---- Everything published on the channels from now on.
----@param ... string channels; one with `*`, `?` or `[` is a pattern
----@return itlua.redis.capture
+--- Everything published on the channels from now on; see itlua.capture.
+---@param ... string|itlua.capture.Options     channels; one with `*`, `?` or `[` is a pattern. Options come last
+---@return itlua.capture
 function Client:capture(...)
-  return capture.channels(redis.connect(self.options), ...)
+  local channels = { ... }
+  local options = type(channels[#channels]) == "table" and table.remove(channels) or nil
+  if #channels == 0 then scheduler.usage "capture needs a channel" end
+  for _, channel in ipairs(channels) do
+    if type(channel) ~= "string" then
+      scheduler.usage("capture needs the name of a channel, not " .. tostring(channel))
+    end
+  end
+  return capture.channels(redis.connect(self.options), channels, options)
 end
 
---- Every entry added to the stream from now on.
+--- Every entry added to the stream from now on; see itlua.capture.
 ---@param stream string
----@return itlua.redis.capture
-function Client:capture_stream(stream)
-  return capture.stream(redis.connect(self.options), self, stream)
+---@param options? itlua.capture.Options
+---@return itlua.capture
+function Client:capture_stream(stream, options)
+  return capture.stream(own_connection(self), own_connection(self), stream, options)
 end
 
 -- ---- the rest

@@ -200,6 +200,10 @@ const char *it_error_kind(lua_State *L, int idx); /* NULL when it is no error ob
 void it_lease_register(lua_State *L);
 int it_lease_new(lua_State *L);
 
+/* bell.c: bell() -> userdata with wait() and ring() */
+void it_bell_register(lua_State *L);
+int it_bell_new(lua_State *L);
+
 /* res.c */
 uint64_t it_birth(it_state *st); /* the serial that what the running task makes belongs to */
 

@@ -326,6 +326,7 @@ int it_luaopen_core(lua_State *L) {
                                        {"mark", l_mark},
                                        {"sweep", l_sweep},
                                        {"lease", it_lease_new},
+                                       {"bell", it_bell_new},
                                        {"silence", l_silence},
                                        {"span", l_span},
                                        {"span_end", l_span_end},

@@ -38,6 +38,7 @@ it_state *it_state_new(it_sched *s, const char *name) {
   it_error_register(L);
   it_task_register(L);
   it_lease_register(L);
+  it_bell_register(L);
   it_library_open(L);
   it_modules_open(L);
   lua_gc(L, LUA_GCRESTART);

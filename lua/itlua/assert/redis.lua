@@ -9,6 +9,7 @@
 
 local blame = require "itlua.assert.blame"
 local diff = require "itlua.diff"
+local match = require "itlua.match"
 local show = require "itlua.show"
 
 local redis = {}
@@ -69,7 +70,7 @@ local function compared(compare)
 end
 
 checks.equals = compared(function(expected, got) return diff.of(expected, got) end)
-checks.has = compared(function(expected, got) return diff.text(diff.partial(expected, got)) end)
+checks.has = compared(function(expected, got) return diff.text(diff.partial(expected, got, match.matcher)) end)
 
 function checks.ttl(about, args)
   local from, to = args[1] or 0, args[2] or math.huge

@@ -1,139 +1,159 @@
 --- Captures of Redis: what was published or added since the capture began, in order, none missed and none from before.
 
-local scheduler = require "itlua.core"
-local json = require "itlua.json"
-local match = require "itlua.match"
+local base = require "itlua.capture"
 
 local capture = {}
 
----@class itlua.redis.capture
----@field private seen table[]
-local Capture = {}
-Capture.__index = Capture
+---@class itlua.redis.Record: itlua.capture.Record
+---@field channel? string     of a publication
+---@field pattern? string     that it was subscribed by
+---@field payload? string     of a publication, as it came; value is what its JSON says, or the same
+---@field id? string          of a stream's entry
+---@field fields? table<string, string>     of a stream's entry, as they came; in value those that are JSON objects or
+---    arrays are decoded
 
--- A partial table is held against a stream entry's fields or a published JSON document; the rest against the value itself.
-local function matches(wanted, event)
-  local value = event.value
-  if type(wanted) == "table" and type(value) == "string" then
-    local ok, document = pcall(json.decode, value)
-    if ok then value = document end
-  end
-  return match.subset(wanted, value)
-end
+-- ---- publications
 
-local function text_of(event)
-  local value = tostring(event.value or event.fields and "fields" or "")
-  return #value > 80 and value:sub(1, 77) .. "..." or value
-end
+local Channels = { what = "redis" }
+Channels.__index = Channels
 
-local function timed_out(self, what, timeout)
-  local lines = { ("%s within %.3g s on %s; %d arrived"):format(what, timeout, self.name, #self.seen) }
-  for i = math.max(1, #self.seen - 9), #self.seen do
-    lines[#lines + 1] = ("    %s  %s"):format(self.seen[i].channel or self.seen[i].id or "", text_of(self.seen[i]))
-  end
-  scheduler.raise("timeout", "NO_EVENT", table.concat(lines, "\n"))
-end
-
--- Calls `enough(event)` for each event, those seen before included, until it says true or the time is over.
-local function scan(self, timeout, enough)
-  for _, event in ipairs(self.seen) do
-    if enough(event) then return event end
-  end
-  local scope = scheduler.enter(timeout)
-  local ok, result = pcall(function()
-    while true do
-      local event = self:receive()
-      self.seen[#self.seen + 1] = event
-      if enough(event) then return event end
+function Channels:receive()
+  while true do
+    local message = self.connection:receive()
+    local kind = message[1]
+    if kind == "message" then
+      return { channel = message[2], payload = message[3], value = base.decode(message[3]) }
+    elseif kind == "pmessage" then
+      return { pattern = message[2], channel = message[3], payload = message[4], value = base.decode(message[4]) }
+    elseif message[2] == self.marker then
+      self.fenced = true
+      self.capture:advance()
     end
-  end)
-  if scheduler.leave(scope) and not ok then return nil end
-  if not ok then error(result, 0) end
-  return result
-end
-
---- Waits for an event that matches: a value, a partial table (of a JSON value or a stream entry's fields), or a predicate.
----@param wanted any
----@param options? { timeout?: number } seconds; 5
----@return table event { value, channel | id, fields }
-function Capture:wait_for(wanted, options)
-  local timeout = options and options.timeout or 5
-  return scan(self, timeout, function(event) return matches(wanted, event) end)
-    or timed_out(self, "no event matched", timeout)
-end
-
---- Waits until `count` events have arrived and returns them.
----@param count integer
----@param options? { timeout?: number }
----@return table[] events
-function Capture:wait_for_count(count, options)
-  local timeout, n = options and options.timeout or 5, 0
-  if count > 0 and not scan(self, timeout, function() n = n + 1 return n >= count end) then
-    timed_out(self, ("%d events did not come"):format(count), timeout)
   end
-  return self:events()
 end
 
---- The events that arrived until now.
----@return table[]
-function Capture:events()
-  return table.move(self.seen, 1, #self.seen, 1, {})
+function Channels:progress()
+  return { ("%s: %d messages received"):format(self.name, self.capture.count + self.capture.passed) }
 end
 
-function Capture:close()
+-- The server answers on this connection in the order in which things happened: behind the answer to a subscription
+-- there is nothing older.
+function Channels:fence()
+  self.fences = (self.fences or 0) + 1
+  self.marker, self.fenced = ("itlua:fence:%d"):format(self.fences), false
+  self.connection:subscribe { "SUBSCRIBE", self.marker }
+  self.capture:await(function() return self.fenced end)
+  self.connection:subscribe { "UNSUBSCRIBE", self.marker }
+  return "up to what the server had published when it was asked"
+end
+
+function Channels:close()
   self.client:close()
-end
-
-Capture.__close = Capture.close
-
-local function new(client, name, receive)
-  return setmetatable({ client = client, name = name, seen = {}, receive = receive }, Capture)
 end
 
 --- By SUBSCRIBE and PSUBSCRIBE; returns once the server has confirmed, so nothing later is missed.
 ---@param client itlua.redis.client a connection of its own
----@return itlua.redis.capture
-function capture.channels(client, ...)
-  local connection, confirmations = client.connection, select("#", ...)
+---@param channels string[]
+---@param options? itlua.capture.Options
+---@return itlua.capture
+function capture.channels(client, channels, options)
+  local connection = client.connection
   local exact, patterns = { "SUBSCRIBE" }, { "PSUBSCRIBE" }
-  for _, channel in ipairs { ... } do
+  for _, channel in ipairs(channels) do
     local list = channel:find("[*?%[]") and patterns or exact
     list[#list + 1] = channel
   end
   if #exact > 1 then connection:subscribe(exact) end
   if #patterns > 1 then connection:subscribe(patterns) end
-  local function receive()
-    while true do
-      local message = connection:receive()
-      if message[1] == "message" then return { channel = message[2], value = message[3] } end
-      if message[1] == "pmessage" then return { pattern = message[2], channel = message[3], value = message[4] } end
-      if confirmations > 0 then
-        confirmations = confirmations - 1
-        if confirmations == 0 then return nil end
-      end
+  local early, confirmed = {}, 0
+  while confirmed < #channels do
+    local message = connection:receive()
+    if message[1] == "subscribe" or message[1] == "psubscribe" then
+      confirmed = confirmed + 1
+    else
+      early[#early + 1] = message -- of a channel that was confirmed before the others
     end
   end
-  if confirmations > 0 then receive() end
-  return new(client, table.concat({ ... }, ", "), receive)
+  local source = setmetatable({ client = client, connection = connection, name = table.concat(channels, ", ") }, Channels)
+  if early[1] then
+    local at = 0
+    source.connection = setmetatable({
+      receive = function()
+        at = at + 1
+        return early[at] or connection:receive()
+      end,
+      subscribe = function(_, command) connection:subscribe(command) end,
+    }, nil)
+  end
+  return base.new(source, options)
+end
+
+-- ---- a stream's entries
+
+local Stream = { what = "redis" }
+Stream.__index = Stream
+
+local function record_of(entry)
+  local fields, value = {}, {}
+  for i = 1, #entry[2], 2 do
+    local text = entry[2][i + 1]
+    fields[entry[2][i]] = text
+    value[entry[2][i]] = text:find "^%s*[{%[]" and base.decode(text) or text
+  end
+  return { id = entry[1], fields = fields, value = value }
+end
+
+function Stream:receive()
+  while true do
+    local reply = self.reader.connection:call({ "XREAD", "COUNT", 1000, "BLOCK", 0, "STREAMS", self.name, self.last }, true)
+    local entries = type(reply) == "table" and reply[1] and reply[1][2] or {}
+    local records = {}
+    for i, entry in ipairs(entries) do records[i] = record_of(entry) end
+    if records[1] then
+      self.last = records[#records].id
+      return records
+    end
+  end
+end
+
+function Stream:progress()
+  return { ("%s: to entry %s"):format(self.name, self.pushed or self.last) }
+end
+
+local function newest(client, stream)
+  local list = client:call("XREVRANGE", stream, "+", "-", "COUNT", 1)
+  return list[1] and list[1][1] or "0-0"
+end
+
+local function reached(last, id)
+  local time, n = last:match "^(%d+)%-(%d+)$"
+  local other_time, other_n = id:match "^(%d+)%-(%d+)$"
+  time, other_time = math.tointeger(tonumber(time)), math.tointeger(tonumber(other_time))
+  if time ~= other_time then return time > other_time end
+  return math.tointeger(tonumber(n)) >= math.tointeger(tonumber(other_n))
+end
+
+-- Entry identifiers only grow.
+function Stream:fence()
+  local id = newest(self.client, self.name)
+  self.capture:await(function() return reached(self.last, id) end)
+  return ("up to entry %s, the newest when it was asked"):format(id)
+end
+
+function Stream:close()
+  self.reader:close()
+  self.client:close()
 end
 
 --- By XREAD from the stream's last entry on.
----@return itlua.redis.capture
-function capture.stream(client, reader, stream)
-  local newest = reader:call("XREVRANGE", stream, "+", "-", "COUNT", 1)
-  local last, waiting = newest[1] and newest[1][1] or "0-0", {}
-  local function receive()
-    while #waiting == 0 do
-      local reply = reader:call("XREAD", "COUNT", 1000, "BLOCK", 0, "STREAMS", stream, last)
-      waiting = reply and reply[1][2] or {}
-    end
-    local entry = table.remove(waiting, 1)
-    local fields = {}
-    for i = 1, #entry[2], 2 do fields[entry[2][i]] = entry[2][i + 1] end
-    last = entry[1]
-    return { id = entry[1], fields = fields, value = fields }
-  end
-  return new(client, stream, receive)
+---@param reader itlua.redis.client     a connection of its own: it is blocked all the time
+---@param client itlua.redis.client     another
+---@param stream string
+---@param options? itlua.capture.Options
+---@return itlua.capture
+function capture.stream(reader, client, stream, options)
+  local source = { reader = reader, client = client, name = stream, last = newest(client, stream) }
+  return base.new(setmetatable(source, Stream), options)
 end
 
 return capture

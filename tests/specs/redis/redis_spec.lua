@@ -169,7 +169,7 @@ describe("redis", function()
       r:publish("log.app", '{"level":"info","text":"started"}')
       assert.equal("first", news:wait_for("first").value)
       assert.equal("log.app", news:wait_for({ level = "info" }).channel)
-      assert.equal("first", news:wait_for(function(value) return value:find("fir") end).value)
+      assert.equal("first", news:events(function(event) return event.payload:find("fir") end)[1].value)
       assert.equal(2, #news:wait_for_count(2))
     end)
 
@@ -178,7 +178,9 @@ describe("redis", function()
       r:publish("news", "something else")
       local err = failure(news.wait_for, news, "wanted", { timeout = 0.1 })
       assert.equal("timeout", err.kind)
-      assert.matches("no event matched within 0.1 s on news; 1 arrived\n    news  something else", err.message, 1, true)
+      assert.equal("NO_EVENT", err.code)
+      assert.matches('nothing that matches "wanted" came on news within 0.1 s\n  1 came:', err.message, 1, true)
+      assert.matches('news  "something else"', err.message, 1, true)
     end)
 
     it("follow a stream from now on", function()
@@ -188,6 +190,42 @@ describe("redis", function()
       local entry = orders:wait_for { state = "new" }
       assert.equal("2", entry.fields.id)
       assert.equal(1, #orders:events())
+      r:xadd("orders", "*", "document", '{"id":3}')
+      entry = orders:wait_for { document = { id = 3 } }
+      assert.equal('{"id":3}', entry.fields.document)
+    end)
+
+    it("prove with a fence that nothing was published", function()
+      local news <close> = r:capture("news", "log.*")
+      for i = 1, 2000 do r:publish("news", i) end
+      assert.matches("up to what the server had published", news:expect_none("wanted"))
+      assert.equal(2000, #news:events())
+      assert.equal(2000, news:events()[2000].value)
+      r:publish("log.app", "wanted")
+      assert.equal("UNEXPECTED_EVENT", failure(news.expect_none, news, "wanted", { fence = true }).code)
+      r:publish("log.app", "wanted")
+      assert.equal("DUPLICATE_EVENT", failure(news.expect_once, news, "wanted").code)
+    end)
+
+    it("prove with a fence that nothing was added to a stream", function()
+      local orders <close> = r:capture_stream("fenced", { filter = { kind = "order" } })
+      assert.matches("up to entry 0-0", orders:expect_none())
+      r:pipeline(function(p)
+        for i = 1, 3000 do p:xadd("fenced", "*", "id", i, "kind", i % 2 == 0 and "order" or "other") end
+      end)
+      assert.matches("up to entry %d+%-%d+", orders:expect_none { id = "0" })
+      assert.equal(1500, #orders:events())
+      r:xadd("fenced", "*", "id", 0, "kind", "order")
+      assert.equal("UNEXPECTED_EVENT", failure(orders.expect_none, orders, { id = "0" }).code)
+    end)
+
+    it("end with their connection, and say why", function()
+      local news <close> = r:capture "news"
+      local orders <close> = r:capture_stream "orders"
+      r:client("KILL", "TYPE", "pubsub")
+      assert.equal("CLOSED", failure(news.wait_for, news, "x").code)
+      r:client("KILL", "TYPE", "normal", "SKIPME", "yes")
+      assert.equal("CLOSED", failure(orders.wait_for, orders, "x").code)
     end)
   end)
 

@@ -33,7 +33,7 @@ describe("db:listen", function()
     assert.equal("first", n.value)
     assert.equal(db:info().process, n.process)
     assert.equal("second", orders:wait_for().payload)
-    assert.equal(2, #orders:all())
+    assert.equal(2, #orders:events())
   end)
 
   it("decodes JSON, and finds what matches", function()
@@ -42,14 +42,14 @@ describe("db:listen", function()
     notify("orders", '{"id":2,"items":[{"sku":"b"}]}')
     notify("Two Words", "plain")
     assert.equal(2, orders:wait_for({ id = 2 }).value.id)
-    assert.equal("b", orders.received[2].value.items[1].sku)
+    assert.equal("b", orders:events()[2].value.items[1].sku)
     assert.equal("Two Words", orders:wait_for("plain").channel)
     assert.equal(1, orders:wait_for(function(n) return n.channel == "orders" end).value.id)
-    local err = assert.raises({ kind = "timeout", code = "NOTIFICATION" },
+    local err = assert.raises({ kind = "timeout", code = "NO_EVENT" },
       function() orders:wait_for({ id = 2 }, { timeout = 0.05 }) end)
-    assert.matches("no notification that matches { id = 2 } on orders, Two Words within 0.05 s", err.message, 1, true)
-    assert.matches("there were 3:", err.message)
-    assert.matches('Two Words: "plain"', err.message)
+    assert.matches("nothing that matches { id = 2 } came on orders, Two Words within 0.05 s", err.message, 1, true)
+    assert.matches("3 came:", err.message)
+    assert.matches('Two Words  "plain"', err.message)
   end)
 
   it("waits", function()
@@ -62,9 +62,9 @@ describe("db:listen", function()
     assert.equal("late", orders:wait_for("late").payload)
     assert.is_true(core.now() - started >= 0.09)
     sender:join()
-    assert.raises({ kind = "timeout", message = "there was one" }, function() orders:wait_for(nil, { timeout = 0.05 }) end)
+    assert.raises({ kind = "timeout", message = "1 came:" }, function() orders:wait_for(nil, { timeout = 0.05 }) end)
     orders:clear()
-    assert.raises({ kind = "timeout", message = "there was none at all" },
+    assert.raises({ kind = "timeout", message = "nothing has come since it was cleared" },
       function() orders:wait_for(nil, { timeout = 0 }) end)
   end)
 
@@ -86,6 +86,22 @@ describe("db:listen", function()
     assert.equal("in", orders:wait_for("in").payload)
   end)
 
+  it("proves with a fence that nothing was sent", function()
+    local orders <close> = db:listen "orders"
+    db:exec "SELECT pg_notify('orders', i::text) FROM generate_series(1, 1000) i"
+    assert.matches("up to a notification sent after", orders:expect_none "wanted")
+    assert.equal(1000, #orders:events())
+    notify("orders", "wanted")
+    assert.raises({ code = "UNEXPECTED_EVENT" }, function() orders:expect_none("wanted", { fence = true }) end)
+    assert.equal("wanted", orders:expect_once("wanted").value)
+    -- What is not committed yet is not sent: the fence lies before it.
+    db:transaction(function()
+      notify("orders", "later")
+      orders:expect_none "later"
+    end)
+    orders:wait_for "later"
+  end)
+
   it("takes many, in order", function()
     local orders <close> = db:listen "orders"
     db:exec "SELECT pg_notify('orders', i::text || repeat(' ', 1000)) FROM generate_series(1, 5000) i"
@@ -100,8 +116,8 @@ describe("db:listen", function()
     orders:close()
     local ok, err = pcall(waiting.join, waiting)
     assert.is_false(ok)
-    assert.equal("08003", err.code)
-    assert.raises({ code = "08003" }, function() orders:wait_for() end)
+    assert.subset({ kind = "cancelled", code = "CLOSED" }, err)
+    assert.raises({ message = "the capture of orders is closed" }, function() orders:wait_for() end)
     assert.has.errors(function() db:listen() end)
     assert.has.errors(function() db:listen(7) end)
   end)
@@ -110,7 +126,7 @@ describe("db:listen", function()
     local orders <close> = db:listen "orders"
     local waiting = task.spawn(function() orders:wait_for() end)
     task.sleep(0.05)
-    db:query("SELECT pg_terminate_backend($1)", orders.db:info().process)
+    db:query("SELECT pg_terminate_backend($1)", orders.source.db:info().process)
     local ok, err = pcall(waiting.join, waiting)
     assert.is_false(ok)
     assert.subset({ kind = "sql", code = "57P01" }, err)

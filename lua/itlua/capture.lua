@@ -1,0 +1,388 @@
+--- Captures: what a source of events has sent since the capture began, and proof of what it has not sent. Every source
+-- (Kafka, Redis, NOTIFY, server-sent events, webhooks, log lines, the changes of a table) makes its captures here:
+--
+--     local created <close> = bus:capture "orders.created"      -- from now on: never an older record
+--     local event = created:wait_for({ order_id = 7 }, { timeout = 5 })
+--     created:expect_none({ order_id = 8 }, { fence = true })
+--
+-- A match is a part of the record's value (a table; its fields may be matchers and functions), a scalar that the value
+-- or its text equals, a luassert matcher of the value, or a function of the record; capture.record{…} is a part of the
+-- whole record (its key, headers, topic). A source pushes records, or is read by a task of the capture's own, so that
+-- what comes is seen, and stands in the timeline, when it comes.
+
+local core = require "itlua.core"
+local json = require "itlua.json"
+local match = require "itlua.match"
+local matching = require "itlua.capture.matching"
+local order = require "itlua.capture.order"
+local show = require "itlua.show"
+local story = require "itlua.capture.story"
+local wait = require "itlua.capture.wait"
+
+local capture = {}
+
+local DEFAULT_LIMIT <const> = 200000 -- records held
+local SPANS <const> = 40 -- of one capture in the timeline, which is small
+
+---@class itlua.capture.Record
+---@field value any         decoded
+---@field at number         when it was seen, in seconds of the timeline's clock
+---@field n integer         its number in the capture
+---@field topic? string     these and others are the source's
+---@field partition? integer
+---@field offset? integer
+---@field key? string
+---@field headers? table
+---@field channel? string
+---@field id? string
+---@field payload? string   the bytes that the value was made of
+
+---@class itlua.capture.Source   what a source of events provides: a name, the rest as it can
+---@field name string       "orders.created": in messages, in the timeline
+---@field what? string      "kafka": whose it is, in the timeline; "event"
+---@field receive? fun(source: table): table?   waits for the next record, or a list of them; nil: nothing will ever come
+---    again. Called by a task of the capture's. Without it the source calls capture:push(record)
+---@field progress? fun(source: table): string[]   how far each partition or stream was read, a line each
+---@field fence? fun(source: table, point: any): string   waits until all that was sent before now has been read and
+---    pushed, and says up to where that was. `point` is what expect_none was given, true where it is left to the source
+---@field close? fun(source: table)
+---@field capture? itlua.capture   set by capture.new
+
+---@class itlua.capture.Options
+---@field filter? any       a match: what does not is not kept
+---@field check? fun(value: any, record: itlua.capture.Record): any, string?   of every value kept: raises, or returns
+---    false and what is wrong with it
+---@field limit? integer    records held at most, 200,000: one more is an error
+
+---@class itlua.capture
+---@field source itlua.capture.Source
+---@field name string
+---@field private records itlua.capture.Record[]
+local Capture = { __name = "itlua.capture" }
+Capture.__index = Capture
+
+--- What is expected of a whole record instead of its value: capture.record { key = "c-1", value = { … } }.
+capture.record = matching.record
+
+--- The value of a text: what its JSON says, else the text. For sources.
+---@param text string
+---@return any
+function capture.decode(text)
+  if not text:find "^%s*[%[{\"%d%-tfn]" then return text end
+  local ok, value = pcall(json.decode, text)
+  if ok then return value end
+  return text
+end
+
+-- ---- what comes
+
+local checks = {}
+
+--- Calls `fn(record, capture)` for every record that any capture keeps: the place for contracts of events. What it
+--- raises, the capture's next method raises.
+---@param fn fun(record: itlua.capture.Record, capture: itlua.capture)
+function capture.on_record(fn)
+  checks[#checks + 1] = fn
+end
+
+local function check(self, record)
+  local own = self.check
+  if own then
+    local ok, problem = own(record.value, record)
+    if ok == false then error(problem or "the check said no", 0) end
+  end
+  for _, fn in ipairs(checks) do fn(record, self) end
+end
+
+local function in_timeline(self, record)
+  if self.spans > SPANS then return end
+  local outcome = self.spans == SPANS and "captured; the next are not shown here" or "captured"
+  self.spans = self.spans + 1
+  core.span_end(core.span(self.source.what or "event", story.line(self, record, 120)), outcome)
+end
+
+--- Nothing more will come, for a reason: what waits raises it.
+---@param err any
+function Capture:fail(err)
+  if self.failure == nil and not self.closed then self.failure = err end
+  self.bell:ring()
+end
+
+--- Nothing more will come, as it should be: the program has ended, the stream is over.
+function Capture:finish()
+  self.complete = true
+  self.bell:ring()
+end
+
+--- Something was read that is no record: for sources, where a fence waits for it.
+function Capture:advance()
+  self.bell:ring()
+end
+
+--- Waits, as long as the caller may, until `look()` is true; it is asked again after each record and each advance. For
+--- fences of sources.
+---@param look fun(): any
+---@return any what look returned
+function Capture:await(look)
+  while true do
+    local found = look()
+    if found then return found end
+    wait.check_source(self)
+    if self.complete then return nil end
+    self.bell:wait()
+  end
+end
+
+--- Adds a record: for sources.
+---@param record itlua.capture.Record     at least a value
+function Capture:push(record)
+  if self.closed or self.failure ~= nil then return end
+  record.at = record.at or core.now()
+  if self.filter ~= nil then
+    local ok, wanted = pcall(matching.fits, self.filter, record)
+    if not ok then return self:fail(wanted) end
+    if not wanted then
+      self.passed = self.passed + 1
+      return self.bell:ring()
+    end
+  end
+  local records = self.records
+  if #records >= self.limit then
+    return self:fail(core.error_new("usage", "LIMIT", ("the capture of %s holds %d records, its limit, and more came: "
+      .. "give it a filter, call clear() between steps, or raise the option limit"):format(self.name, #records)))
+  end
+  self.count = self.count + 1
+  record.n = self.count
+  records[#records + 1] = record
+  in_timeline(self, record)
+  if self.check or checks[1] then
+    local ok, problem = pcall(check, self, record)
+    if not ok and self.refused == nil then
+      self.refused = { record = record, problem = problem }
+    end
+  end
+  self.bell:ring()
+end
+
+local function pump(self)
+  local source = self.source
+  local ok, err = pcall(function()
+    while not self.closed do
+      local before = core.silence(true) -- what it waits for is nothing that a test did
+      local came = source:receive()
+      core.silence(before)
+      if came == nil then return self:finish() end
+      if came.value ~= nil or came[1] == nil then
+        self:push(came)
+      else
+        for _, record in ipairs(came) do self:push(record) end
+      end
+      if self.failure ~= nil then return end
+    end
+  end)
+  if ok or self.closed then return end
+  if core.is_error(err) == "cancelled" then return self:close() end -- its test has ended
+  self:fail(err)
+end
+
+--- A capture of a source.
+---@param source itlua.capture.Source
+---@param options? itlua.capture.Options
+---@return itlua.capture
+function capture.new(source, options)
+  options = options or {}
+  local limit = options.limit or DEFAULT_LIMIT
+  if math.type(limit) ~= "integer" or limit < 1 then
+    core.usage("limit is how many records a capture may hold, not " .. show.value(limit))
+  end
+  if options.check ~= nil and not match.is_callable(options.check) then
+    core.usage("check is a function of the value, not " .. show.value(options.check))
+  end
+  matching.check("filter", options.filter)
+  local self = setmetatable({
+    source = source, name = source.name, filter = options.filter, check = options.check, limit = limit,
+    records = {}, taken = {}, marker = {}, head = 1, count = 0, passed = 0, spans = 0,
+    bell = core.bell(), began = core.now(),
+  }, Capture)
+  source.capture = self
+  story.began(self)
+  if source.receive then self.task = core.daemon(pump, self) end
+  return self
+end
+
+-- ---- waiting
+
+local function check_open(self)
+  if self.closed then core.usage(("the capture of %s is closed"):format(self.name)) end
+end
+
+--- Waits for a record that matches and that no earlier wait_for has returned, and returns it. A timeout shows what did
+--- arrive, how the nearest of it differs, and how far the source was read.
+---@param wanted any     a match (see the head of this file); nil: any
+---@param options? { timeout?: number } seconds; 5
+---@return itlua.capture.Record
+function Capture:wait_for(wanted, options)
+  check_open(self)
+  matching.check("wait_for", wanted)
+  local timeout = wait.seconds(options, "timeout", 5, "wait_for")
+  return (wait.spanned(self, "wait_for", wanted, function()
+    local next_record = wait.unseen(self, true)
+    local record = wait.await(self, timeout, function()
+      for record in next_record do
+        if not self.taken[record] and matching.fits(wanted, record) then return record end
+      end
+    end)
+    if not record then story.none_came(self, wanted, timeout) end
+    self.taken[record] = true
+    return record
+  end))
+end
+
+--- Waits until `count` records that match have come, counted from the beginning, and returns all that match.
+---@param count integer
+---@param options? { timeout?: number, match?: any } seconds; 5
+---@return itlua.capture.Record[]
+function Capture:wait_for_count(count, options)
+  check_open(self)
+  if math.type(count) ~= "integer" or count < 0 then
+    core.usage("wait_for_count needs how many, not " .. show.value(count))
+  end
+  local wanted, timeout = options and options.match, wait.seconds(options, "timeout", 5, "wait_for_count")
+  matching.check("wait_for_count", wanted)
+  return (wait.spanned(self, "wait_for_count", wanted, function()
+    local next_record, list, all = wait.unseen(self), {}, nil
+    local enough = wait.await(self, timeout, function()
+      if all ~= self.records then list, all = {}, self.records end
+      for record in next_record do
+        if matching.fits(wanted, record) then list[#list + 1] = record end
+      end
+      return #list >= count
+    end)
+    if not enough then story.too_few(self, wanted, timeout, #list, count) end
+    return list, #list .. " came"
+  end))
+end
+
+--- The records that have come and match, in order.
+---@param wanted? any     all if nil
+---@return itlua.capture.Record[]
+function Capture:events(wanted)
+  matching.check("events", wanted)
+  wait.check_records(self)
+  local list = {}
+  for _, record in ipairs(self.records) do
+    if matching.fits(wanted, record) then list[#list + 1] = record end
+  end
+  return list
+end
+
+--- Forgets what has come so far.
+function Capture:clear()
+  wait.check_records(self)
+  self.records, self.taken, self.marker, self.head = {}, {}, {}, 1
+end
+
+-- ---- what is not to come
+
+--- Makes sure that nothing that matches has come. With a fence it ends when the source has been read up to a point that
+--- lies after everything sent before: true is the source's own fence, a function is called first (its result may be
+--- the point), { marker = match } is a record that is sent after the action. Without, a source that can makes a fence,
+--- and any other is watched for a time, which the timeline says and a failure, too.
+---@param wanted? any
+---@param options? { fence?: any, within?: number, timeout?: number } seconds; 1, and 10 for the fence
+---@return string how     it is known
+function Capture:expect_none(wanted, options)
+  check_open(self)
+  matching.check("expect_none", wanted)
+  return (wait.spanned(self, "expect_none", wanted, function()
+    local next_record, found = wait.unseen(self), nil
+    local function hit()
+      for record in next_record do
+        if not self.marker[record] and matching.fits(wanted, record) then
+          found = record
+          return true
+        end
+      end
+    end
+    local how = not hit() and wait.settle(self, "expect_none", options, hit)
+    if not found then hit() end
+    wait.check_source(self)
+    if found then story.some_came(self, wanted, found) end
+    return how, "none " .. how
+  end))
+end
+
+--- Makes sure that exactly one record that matches has come: waits for it, then looks for duplicates as far as
+--- expect_none would.
+---@param wanted any
+---@param options? { timeout?: number, fence?: any, within?: number } seconds; 5 (for the first), 1
+---@return itlua.capture.Record
+function Capture:expect_once(wanted, options)
+  check_open(self)
+  matching.check("expect_once", wanted)
+  local timeout = wait.seconds(options, "timeout", 5, "expect_once")
+  return (wait.spanned(self, "expect_once", wanted, function()
+    local next_record, list = wait.unseen(self), {}
+    local function look(enough)
+      return function()
+        for record in next_record do
+          if not self.marker[record] and matching.fits(wanted, record) then list[#list + 1] = record end
+        end
+        return #list >= enough
+      end
+    end
+    if not wait.await(self, timeout, look(1)) then story.none_came(self, wanted, timeout) end
+    local how = wait.settle(self, "expect_once", { fence = options and options.fence, within = options and options.within },
+      look(2))
+    look(2)()
+    if #list > 1 then story.duplicates(self, wanted, list) end
+    self.taken[list[1]] = true
+    return list[1], "once " .. how
+  end))
+end
+
+--- Waits until records that match have come in this order, others between them allowed: over all (by nil), or for every
+--- key or partition by itself (by "key", "partition", or a function of the record). A later one that comes too early
+--- fails at once.
+---@param list any[]     matches
+---@param options? { by?: string|fun(record: itlua.capture.Record): any, timeout?: number } seconds; 5
+---@return itlua.capture.Record[]|table<any, itlua.capture.Record[]>     those that matched; by key where `by` is given
+function Capture:expect_order(list, options)
+  check_open(self)
+  local by = order.check(list, options and options.by)
+  for _, wanted in ipairs(list) do matching.check("expect_order", wanted) end
+  local timeout = wait.seconds(options, "timeout", 5, "expect_order")
+  return (wait.spanned(self, "expect_order", ("%d in a row"):format(#list), function()
+    local next_record, progress = wait.unseen(self), order.new(list, by)
+    local done = wait.await(self, timeout, function()
+      for record in next_record do
+        if progress:see(record) then return "broken" end
+      end
+      return progress:complete()
+    end)
+    if done ~= true then story.out_of_order(self, progress, timeout) end
+    return progress:result(), "in order"
+  end))
+end
+
+-- ---- the end
+
+--- Ends it; what has come can still be read by events().
+function Capture:close()
+  if self.closed then return end
+  self.closed = true
+  story.ended(self)
+  if self.task then core.cancel(self.task, "the capture was closed") end
+  if self.source.close then self.source:close() end
+  self.bell:ring()
+  wait.check_records(self)
+end
+
+Capture.__close = Capture.close
+
+function Capture:__tostring()
+  return ("capture of %s, %d record%s%s"):format(self.name, #self.records, #self.records == 1 and "" or "s",
+    self.closed and " (closed)" or self.failure ~= nil and " (lost)" or self.complete and " (ended)" or "")
+end
+
+return capture
