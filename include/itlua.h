@@ -91,6 +91,8 @@ typedef struct it_op_class {
   void (*free)(it_op *op);
 } it_op_class;
 
+enum { IT_KEEP_NOTHING, IT_KEEP_RESULT, IT_KEEP_BELOW };
+
 struct it_op { /* the first member of a binding's own struct; the fields are the core's */
   const it_op_class *cls;
   it_state *st;
@@ -99,6 +101,10 @@ struct it_op { /* the first member of a binding's own struct; the fields are the
   char *error_code, *error_message;
   uint64_t started; /* nanoseconds, monotonic */
   char *detail, *outcome;
+  /* For reports of failures: so many values at the bottom of the frame of the function that waits, and the first result,
+   * are kept with the line of the timeline; evidence.describe (lua/itlua/evidence.lua) makes plain data of them. What is
+   * large should not be kept: `push` says whether the result is, or what lies on the stack below the results. */
+  unsigned char keeps, keeps_result; /* IT_KEEP_… */
   bool done, dropped;
 };
 

@@ -64,6 +64,21 @@
 ---@field attempts? integer     how often it ran, where that is more than once
 ---@field flaky? boolean        it passed, but not at first
 
+---@field timeline? string      where a reporter asked for them (its module has `wants_timelines`) and no problem of the
+---test brought it: the spans of the test, with less data than those of a failure
+
+-- A span of a timeline: `at` in seconds on a clock of its own (differences count), `seconds` it took, `what` ("http.request",
+-- "sql.query", "redis", "server", a service's name for a line that it printed), `detail` (to whom), `outcome` (what came of it;
+-- "still waiting" and "still running" where it was not over), and `data` where there is more to tell:
+--   http.request    {request = {method, url, headers, body}, response = {status, reason, headers, body, size}, curl}
+--   server          {request = {method, url, headers, body}, response = {status}}
+--   sql.query, sql.exec   {statement, parameters, rows, rows_left_out, value}
+--   redis           {command, reply} or, of a pipeline, {commands, replies}
+--   process.wait    {code, signal, stdout, stderr}
+--   container       {command, code, stdout, stderr}
+--   events          {topic, partition, offset, key, value}
+-- Texts are valid UTF-8, cut at 64 KiB (4 KiB in a test that passed), which the text then says: "… [65536 of 90000 bytes]".
+
 ---@class itlua.event.problem    a failure, an error or a pending call; comes before its test_end. busted counts these
 ---@field ev "problem"
 ---@field file? string
@@ -82,7 +97,7 @@
 ---@field traceback? string     as busted cuts it. A file's problem without one means that it could not be loaded
 ---@field error_kind? string    `kind` of an itlua error object
 ---@field error_code? string
----@field timeline? string      JSON array of spans {at, seconds, what, detail, outcome} of the test so far
+---@field timeline? string      JSON array of spans {at, seconds, what, detail, outcome, data?} of the test so far, see below
 ---@field diff? string          the readable diff, ready to print
 ---@field curl? string          the last request of the test as a curl command
 ---@field retried? boolean      of an attempt after which the test runs again: counts for nothing

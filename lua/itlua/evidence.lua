@@ -2,7 +2,9 @@
 --- the other.
 ---     evidence.offer("curl", last_request_as_curl, forget_it)
 
-local evidence = {}
+---@class itlua.evidence
+---@field any boolean     whether anything is offered
+local evidence = { any = false }
 
 local offers = {}
 
@@ -36,9 +38,29 @@ function evidence.spans()
   return list
 end
 
---- Whether anything is offered.
----@type boolean
-evidence.any = false
+
+local describers = {}
+
+--- Says how plain data is made of what the timeline keeps with spans of a kind: for operations the frame that waited, as a
+--- list, and `result` (see itlua.h); for spans of Lua whatever core.span was given. Asked only for what is reported.
+---@param what string                  "http.request"
+---@param describe fun(kept: any, span: table): table?   may set span.outcome and span.detail
+function evidence.describe(what, describe)
+  describers[what] = describe
+  evidence.any = true
+end
+
+--- The plain data of a span; nil where there is none. What fails while it is asked stays away.
+---@param span table     of core.timeline
+---@return table?
+function evidence.data_of(span)
+  local kept = span.data
+  if kept == nil then return nil end
+  local describe = describers[span.what]
+  if not describe then return type(kept) == "table" and kept or nil end
+  local ok, data = pcall(describe, kept, span)
+  return ok and type(data) == "table" and data or nil
+end
 
 --- A test begins: what was before is no evidence of what comes.
 function evidence.forget()

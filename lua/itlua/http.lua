@@ -115,6 +115,8 @@ function http.forget_last()
   clients.forget_last()
 end
 
-require("itlua.evidence").offer("curl", clients.last_curl, clients.forget_last)
+local evidence = require "itlua.evidence"
+evidence.offer("curl", clients.last_curl, clients.forget_last)
+evidence.describe("http.request", function(kept) return require "itlua.http.story".of(kept) end)
 
 return http

@@ -293,4 +293,13 @@ function process.self()
   return native.self()
 end
 
+-- ---- what a report tells of a command
+
+require("itlua.evidence").describe("process.wait", function(kept)
+  local result, handle = kept.result or {}, kept[1]
+  return {
+    code = result.code, signal = result.signal, stdout = Process.output(handle), stderr = Process.output(handle, "stderr"),
+  }
+end)
+
 return process

@@ -384,4 +384,20 @@ Queue.__index = setmetatable({}, { __index = function(methods, name)
   return method
 end })
 
+-- ---- what a report tells of a command
+
+local function in_short(reply)
+  if reply == nil or reply == null then return "nil" end
+  if type(reply) == "string" then return #reply <= 40 and reply or ("%d B"):format(#reply) end
+  if type(reply) ~= "table" then return tostring(reply) end
+  return #reply == 1 and "1 element" or #reply .. " elements"
+end
+
+require("itlua.evidence").describe("redis", function(kept, span)
+  local commands = type(kept[2][1]) == "table" and kept[2] or nil
+  if span.outcome == "" and kept.result ~= nil then span.outcome = in_short(kept.result) end
+  if not commands then return { command = kept[2], reply = kept.result } end
+  return { commands = commands, replies = kept.result }
+end)
+
 return redis

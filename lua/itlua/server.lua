@@ -10,6 +10,8 @@
 -- A handler may wait like any other code: each request that waits has a task of its own, one that does not costs none.
 
 local core = require "itlua.core"
+local evidence = require "itlua.evidence"
+local mask = require "itlua.mask"
 local native = require "itlua.server.core"
 local Request = require "itlua.server.request"
 local response = require "itlua.server.response"
@@ -214,6 +216,48 @@ function Server:clear()
   native.clear(self.inbox)
 end
 
+-- ---- what it was asked during a test that fails
+
+local open, test_began -- servers, once there are some; seconds on the wall clock
+
+local SHOWN = 30 -- requests, the last ones
+
+local function shown_headers(fields)
+  local shown = {}
+  for name, value in pairs(fields) do shown[name] = mask.header(name, tostring(value)) end
+  return shown
+end
+
+local function add_requests(spans, self, ahead)
+  local list = self:requests()
+  for i = math.max(1, #list - SHOWN + 1), #list do
+    local req = list[i]
+    if req.at and req.at >= test_began then
+      local what = ("%s %s%s"):format(req.method, self.url, req.target)
+      spans[#spans + 1] = {
+        at = req.at - ahead, seconds = req.seconds or 0, what = "server", detail = what, echoes = what,
+        outcome = req.error and "error: " .. tostring(req.error):match "^[^\n]*" or tostring(req.status or "no answer"),
+        data = { request = { method = req.method, url = self.url .. req.target, headers = shown_headers(req.headers),
+          body = req.body }, response = { status = req.status } },
+      }
+    end
+  end
+end
+
+local function asked()
+  local spans, ahead = {}, core.clock() - core.now()
+  for self in pairs(open) do pcall(add_requests, spans, self, ahead) end
+  return spans
+end
+
+local function follow(self)
+  if not open then
+    open, test_began = setmetatable({}, { __mode = "k" }), core.clock()
+    evidence.offer_spans(asked, function() test_began = core.clock() end)
+  end
+  open[self] = true
+end
+
 -- ---- its end
 
 --- Closes the server at once: what was answered is sent as far as clients take it, waiting handlers are cancelled.
@@ -326,6 +370,7 @@ function server.listen(options)
     last_worker = 0,
   }, Server)
   start_worker(self)
+  follow(self)
   return self
 end
 

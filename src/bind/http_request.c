@@ -31,6 +31,21 @@ static void finished(http_transfer *t, CURLcode result) {
 
 /* The frame of a function that sends: the Lua client, method, URL, plan or nil, the client's box, its cookies then. */
 enum { CLIENT = 1, METHOD, URL, PLAN, BOX, JAR };
+enum { KEPT_BODY = 1 << 16 }; /* a larger one is not kept for reports */
+
+/* Of a large answer its beginning. */
+static void push_beginning(lua_State *L, const http_transfer *t) {
+  lua_createtable(L, 0, 4);
+  lua_getfield(L, -2, "status");
+  lua_setfield(L, -2, "status");
+  lua_getfield(L, -2, "_raw");
+  lua_setfield(L, -2, "_raw");
+  lua_pushlstring(L, t->data.data, KEPT_BODY);
+  lua_setfield(L, -2, "body");
+  lua_pushinteger(L, (lua_Integer)t->data.size);
+  lua_setfield(L, -2, "size");
+  lua_insert(L, -2);
+}
 
 static int request_push(lua_State *L, it_op *op) {
   request *r = (request *)op;
@@ -39,6 +54,11 @@ static int request_push(lua_State *L, it_op *op) {
              *r->transfer->errors ? r->transfer->errors : curl_easy_strerror(CURLE_URL_MALFORMAT));
   http_client *c = r->transfer->client;
   http_response_push(L, r->transfer, true);
+  op->keeps_result = IT_KEEP_RESULT;
+  if (r->transfer->data.size > KEPT_BODY && !c->quiet) {
+    op->keeps_result = IT_KEEP_BELOW;
+    push_beginning(L, r->transfer);
+  }
   lua_pushvalue(L, CLIENT);
   lua_setfield(L, -2, "_client");
   lua_pushvalue(L, JAR);
@@ -97,6 +117,7 @@ static int send_request(lua_State *L, http_client *c) {
   t->finished = finished;
   http_prepare(L, BOX, t, method, url, PLAN);
   if (!c->quiet) it_op_detail(&r->op, "%s %s", method, url);
+  r->op.keeps = JAR;
   http_engine_start(c->engine, t);
   http_engine_kick(c->engine);
   return it_await(L, &r->op);

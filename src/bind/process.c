@@ -156,6 +156,8 @@ static int await(lua_State *L, process *p, enum process_want want, process_strea
   w->seconds = seconds;
   it_res_ref(&p->res);
   it_op_detail(&w->op, "%s", p->res.label);
+  w->op.keeps = 1; /* the process, which knows its output */
+  w->op.keeps_result = IT_KEEP_RESULT;
   if (ready(w)) {
     it_op_done(&w->op);
     return it_await(L, &w->op);

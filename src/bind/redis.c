@@ -7,8 +7,14 @@
 
 #include "redis.h"
 
+/* Whether the reply is worth keeping for a report. */
+static bool is_small(const redisReply *r) { return r->len <= 1 << 16 && r->elements <= 200; }
+
 static int call_push(lua_State *L, it_op *op) {
   const redis_op *o = (redis_op *)op;
+  bool small = o->count <= 200;
+  for (int i = 0; small && i < o->count; i++) small = is_small(&o->replies[i]);
+  op->keeps_result = small ? IT_KEEP_RESULT : IT_KEEP_NOTHING;
   if (!o->many) {
     redis_push_reply(L, o->replies);
     if (o->replies->type == REDIS_REPLY_ERROR) it_error_throw(L);
@@ -145,6 +151,7 @@ static int l_call(lua_State *L) {
   o->count = 1;
   o->spends = spends;
   describe(L, 2, o);
+  o->op.keeps = 2; /* connection, command */
   redis_enter(c);
   send_command(L, 2, c, redis_on_reply, o);
   flush(c);
@@ -173,6 +180,7 @@ static int l_pipeline(lua_State *L) {
   o->replies = it_alloc((size_t)count * sizeof *o->replies);
   o->many = true;
   o->count = count;
+  o->op.keeps = 2; /* connection, commands */
   redis_enter(c);
   for (int i = 0; i < count; i++) {
     lua_rawgeti(L, 2, i + 1);

@@ -74,6 +74,8 @@ void redis_on_reply(redisAsyncContext *ac, void *reply, void *data) {
   (void)ac;
   if (o->op.done) return;
   if (reply) {
+    const redisReply *r = reply;
+    if (r->type == REDIS_REPLY_ERROR && !o->op.outcome) it_op_outcome(&o->op, "%.200s", r->str);
     take(&o->replies[o->arrived], reply);
     finish_if_complete(o);
     return;

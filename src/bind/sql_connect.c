@@ -66,8 +66,14 @@ static void stop_watching(sql_conn *c) {
 static void connected(connect_op *o, const char *failed) {
   stop_watching(o->conn);
   if (o->limit) it_timer_set(o->limit, -1);
-  if (failed) o->failed = it_strdup(failed);
-  it_op_outcome(&o->op, failed ? "failed" : "connected");
+  if (failed) {
+    const char *why = strstr(failed, "failed: "); /* before it libpq says where */
+    why = why ? why : failed;
+    o->failed = it_strdup(failed);
+    it_op_outcome(&o->op, "%.*s", (int)strcspn(why, "\n"), why);
+  } else {
+    it_op_outcome(&o->op, "connected");
+  }
   it_op_done(&o->op);
 }
 
@@ -106,7 +112,7 @@ static int connect_push(lua_State *L, it_op *op) {
     lua_pushstring(L, o->failed);
     return 2;
   }
-  it_res_open(&o->conn->res, "%s", o->op.detail);
+  it_res_open(&o->conn->res, "%s", lua_tostring(L, 2));
   sql_link_open(o->conn);
   lua_pushvalue(L, 5);
   return 1;

@@ -105,9 +105,16 @@ bool sql_run_step(sql_op *o) {
   return false;
 }
 
+/* Whether the result is worth keeping for a report. */
+static bool is_small(PGresult *r) {
+  enum { ROWS = 200, BYTES = 1 << 16 };
+  return r && PQntuples(r) <= ROWS && PQresultMemorySize(r) <= BYTES;
+}
+
 /* -> result | nil, fields of the error */
 int sql_run_push(lua_State *L, it_op *op) {
   sql_op *o = (sql_op *)op;
+  op->keeps_result = is_small(o->result) ? IT_KEEP_RESULT : IT_KEEP_NOTHING;
   if (o->copy_refused) {
     lua_pushnil(L);
     lua_createtable(L, 0, 2);
@@ -137,6 +144,7 @@ static sql_op *begin(lua_State *L, sql_conn *c, const it_op_class *cls, const ch
   if (cls == &fetch_class) return o;
   sql_shorten(detail, sizeof detail, sql);
   it_op_detail(&o->op, "%s", detail);
+  o->op.keeps = 2; /* connection, statement */
   return o;
 }
 
@@ -171,6 +179,7 @@ int sql_run(lua_State *L) {
   const sql_statement *s = sql_statement_check(L, 2);
   int mode = (int)luaL_checkinteger(L, 3);
   sql_params p;
+  int values = lua_gettop(L);
   if (!sql_check_idle(L, 1, SQL_IDLE, &c)) return sql_push_settle(L);
   sql_params_read(L, s, 4, &p);
   /* Encoding may have called Lua, which may have used the connection. */
@@ -180,6 +189,7 @@ int sql_run(lua_State *L) {
   o->mode = mode;
   o->statement = 2;
   it_op_detail(&o->op, "%s", s->detail);
+  o->op.keeps = (unsigned char)(values < 64 ? values : 64);
   return sql_op_start(
       L, o, SQL_BUSY,
       PQsendQueryPrepared(c->pg, s->name, p.count, p.values, p.lengths, p.formats, 0));
@@ -232,11 +242,13 @@ static int prepare_push(lua_State *L, it_op *op) {
   char detail[DETAIL];
   sql_shorten(detail, sizeof detail, o->sql);
   size_t types = (size_t)n * sizeof(sql_type), size = strlen(detail) + 1;
-  sql_statement *s = lua_newuserdatauv(L, sizeof *s + types + size, 1);
+  sql_statement *s = lua_newuserdatauv(L, sizeof *s + types + size, 2);
   luaL_setmetatable(L, SQL_STATEMENT);
   snprintf(s->name, sizeof s->name, "%s", o->name);
   s->count = n;
   s->detail = memcpy((char *)s + sizeof *s + types, detail, size);
+  lua_pushstring(L, o->sql);
+  lua_setiuservalue(L, -2, 2);
   lua_newtable(L);
   for (int i = 0; i < n; i++)
     if (!sql_type_of(o->base.conn, PQparamtype(r, i), &s->params[i]))

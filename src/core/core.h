@@ -84,6 +84,7 @@ typedef struct it_span {
   const char *what;
   char *detail, *outcome;
   bool open;
+  bool data; /* a Lua value goes with it */
 } it_span;
 
 enum { IT_SPANS = 256, IT_NESTED_MAX = 8 };
@@ -185,8 +186,14 @@ void it_timer_unref(it_timer *t); /* it fires, but keeps no loop alive */
 void it_op_register(lua_State *L);
 
 /* span.c */
-void it_span_record(it_state *st, const char *what, uint64_t at, char *detail,
-                    char *outcome); /* takes the texts */
+/* Takes the texts. Returns its serial number. */
+uint64_t it_span_record(it_state *st, const char *what, uint64_t at, char *detail, char *outcome);
+void it_span_keep(lua_State *L, it_state *st,
+                  uint64_t serial); /* its data: the value on top, popped */
+bool it_span_data(lua_State *L, const it_state *st,
+                  uint64_t serial); /* pushes it where it is there */
+void it_span_outcome(it_state *st, uint64_t serial, char *outcome); /* takes the text */
+void it_span_forget_data(lua_State *L, it_state *st);
 uint64_t it_span_begin(it_state *st, const char *what, const char *detail);
 void it_span_end(it_state *st, uint64_t serial, const char *outcome);
 int it_span_push(lua_State *L, it_state *st, uint64_t since);

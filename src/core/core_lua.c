@@ -219,22 +219,39 @@ static int l_silence(lua_State *L) {
   return 1;
 }
 
-/* span(what [, detail]) -> number */
+/* span(what [, detail [, data]]) -> number. The data is kept as it is, and may be filled later. */
 static int l_span(lua_State *L) {
   const char *what = luaL_checkstring(L, 1), *detail = luaL_optstring(L, 2, NULL);
-  const it_task *t = it_state_of(L)->sched->current;
-  bool silent = t && t->silent;
-  lua_pushinteger(L, silent ? 0 : (lua_Integer)it_span_begin(it_state_of(L), what, detail));
+  it_state *st = it_state_of(L);
+  const it_task *t = st->sched->current;
+  uint64_t serial = t && t->silent ? 0 : it_span_begin(st, what, detail);
+  if (serial && !lua_isnoneornil(L, 3)) {
+    lua_settop(L, 3);
+    it_span_keep(L, st, serial);
+  }
+  lua_pushinteger(L, (lua_Integer)serial);
   return 1;
 }
 
-/* span_end(number [, outcome]) */
+/* span_end(number [, outcome [, data]]) */
 static int l_span_end(lua_State *L) {
-  it_span_end(it_state_of(L), (uint64_t)luaL_checkinteger(L, 1), luaL_optstring(L, 2, NULL));
+  it_state *st = it_state_of(L);
+  uint64_t serial = (uint64_t)luaL_checkinteger(L, 1);
+  it_span_end(st, serial, luaL_optstring(L, 2, NULL));
+  if (serial && !lua_isnoneornil(L, 3)) {
+    lua_settop(L, 3);
+    it_span_keep(L, st, serial);
+  }
   return 0;
 }
 
-/* timeline([mark]) -> array of {at, seconds, what, detail, outcome}, those begun after the mark */
+/* forget_data(): that of spans so far. A test begins, and nobody will ask for what the last one sent and got. */
+static int l_forget_data(lua_State *L) {
+  it_span_forget_data(L, it_state_of(L));
+  return 0;
+}
+
+/* timeline([mark]) -> array of {at, seconds, what, detail, outcome, data}, those begun after the mark */
 static int l_timeline(lua_State *L) {
   return it_span_push(L, it_state_of(L), (uint64_t)luaL_optinteger(L, 1, 0));
 }
@@ -331,6 +348,7 @@ int it_luaopen_core(lua_State *L) {
                                        {"span", l_span},
                                        {"span_end", l_span_end},
                                        {"timeline", l_timeline},
+                                       {"forget_data", l_forget_data},
                                        {"error_new", l_error_new},
                                        {"raise", l_raise},
                                        {"is_error", l_is_error},

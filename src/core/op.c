@@ -121,12 +121,33 @@ void it_op_outcome(it_op *op, const char *fmt, ...) {
   va_end(args);
 }
 
-/* Hands the texts over to the timeline. What never said to whom it goes is housekeeping, and so
- * is all that a silent task waits for. */
-static void record(it_op *op) {
-  if (!op->detail || (op->task && op->task->silent)) return;
-  it_span_record(op->st, op->cls->name, op->started, op->detail, op->outcome);
+/* Hands the texts over to the timeline, with the frame of the function that waits as the span's data. What never said to
+ * whom it goes is housekeeping, and so is all that a silent task waits for. Returns the span's number, or 0. */
+static uint64_t record(lua_State *L, it_op *op) {
+  if (!op->detail || (op->task && op->task->silent)) return 0;
+  uint64_t serial = it_span_record(op->st, op->cls->name, op->started, op->detail, op->outcome);
   op->detail = op->outcome = NULL;
+  if (op->keeps && lua_checkstack(L, 8)) {
+    lua_createtable(L, op->keeps, 1);
+    for (int i = 1; i <= op->keeps; i++) {
+      lua_pushvalue(L, i);
+      lua_rawseti(L, -2, i);
+    }
+    it_span_keep(L, op->st, serial);
+  }
+  return serial;
+}
+
+/* The results are on top: the first of them belongs to the span's data. */
+static void record_result(lua_State *L, it_op *op, uint64_t serial, int results) {
+  if (op->outcome) {
+    it_span_outcome(op->st, serial, op->outcome);
+    op->outcome = NULL;
+  }
+  if (!op->keeps || !op->keeps_result || results < 1 || !it_span_data(L, op->st, serial)) return;
+  lua_pushvalue(L, (op->keeps_result == IT_KEEP_BELOW ? -2 : -1) - results);
+  lua_setfield(L, -2, "result");
+  lua_pop(L, 1);
 }
 
 static int finish(lua_State *L, int status, lua_KContext ctx) {
@@ -138,9 +159,9 @@ static int finish(lua_State *L, int status, lua_KContext ctx) {
   if (op->st->gc_stress) lua_gc(L, LUA_GCCOLLECT);
   if (!op->done) {
     assert(t); /* only a task is interrupted */
-    it_task_push_interruption(L, t, op);
     it_op_outcome(op, "%s", t->cancelled ? "cancelled" : "timeout");
-    record(op);
+    it_task_push_interruption(L, t, op);
+    record(L, op);
     abandon(anchor);
     it_error_throw(L);
   }
@@ -149,12 +170,13 @@ static int finish(lua_State *L, int status, lua_KContext ctx) {
     it_error_push(L, op->error_kind, op->error_code, "%s", op->error_message);
     lua_pushstring(L, op->cls->name);
     lua_setfield(L, -2, "op");
-    record(op);
+    record(L, op);
     abandon(anchor);
     it_error_throw(L);
   }
+  uint64_t serial = record(L, op); /* before: push may raise */
   int n = op->cls->push(L, op);
-  record(op);
+  if (serial) record_result(L, op, serial, n);
   *anchor = NULL;
   release(op);
   return n;

@@ -1,10 +1,15 @@
 /*
  * span.c - the timeline: what a state did to whom, when, for how long, and what came of it. A ring: the last IT_SPANS stay.
+ *
+ * With a span goes a Lua value, its data: what was given and what came back. It is kept as it is, in a ring of the registry,
+ * and looked at when a test fails; until then it costs a table and no more.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "core.h"
+
+static const char data_key;
 
 static it_span *slot(it_state *st) {
   if (!st->spans) st->spans = it_alloc(IT_SPANS * sizeof *st->spans);
@@ -16,13 +21,74 @@ static it_span *slot(it_state *st) {
   return span;
 }
 
-void it_span_record(it_state *st, const char *what, uint64_t at, char *detail, char *outcome) {
+uint64_t it_span_record(it_state *st, const char *what, uint64_t at, char *detail, char *outcome) {
   it_span *span = slot(st);
   span->what = what;
   span->at = at;
   span->duration = it_now() - at;
   span->detail = detail;
   span->outcome = outcome;
+  return span->serial;
+}
+
+/* The latest have the highest numbers: what has just begun is found at once. */
+static int find(const it_state *st, uint64_t serial) {
+  for (unsigned i = 0; st->spans && i < IT_SPANS && i < st->span_count; i++) {
+    unsigned at = (st->span_count - 1 - i) % IT_SPANS;
+    if (st->spans[at].serial == serial) return (int)at;
+    if (st->spans[at].serial < serial) break;
+  }
+  return -1;
+}
+
+void it_span_keep(lua_State *L, it_state *st, uint64_t serial) {
+  int at = find(st, serial);
+  if (at < 0) {
+    lua_pop(L, 1);
+    return;
+  }
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &data_key) != LUA_TTABLE) {
+    lua_pop(L, 1);
+    lua_createtable(L, 16, 0);
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &data_key);
+  }
+  lua_insert(L, -2);
+  lua_rawseti(L, -2, at + 1);
+  lua_pop(L, 1);
+  st->spans[at].data = true;
+}
+
+bool it_span_data(lua_State *L, const it_state *st, uint64_t serial) {
+  int at = find(st, serial);
+  if (at < 0 || !st->spans[at].data) return false;
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &data_key) != LUA_TTABLE) {
+    lua_pop(L, 1);
+    return false;
+  }
+  lua_rawgeti(L, -1, at + 1);
+  lua_remove(L, -2);
+  return true;
+}
+
+void it_span_outcome(it_state *st, uint64_t serial, char *outcome) {
+  int at = find(st, serial);
+  if (at < 0) {
+    free(outcome);
+    return;
+  }
+  free(st->spans[at].outcome);
+  st->spans[at].outcome = outcome;
+}
+
+/* What earlier tests have kept: bodies and rows that nobody will ask for any more. */
+void it_span_forget_data(lua_State *L, it_state *st) {
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &data_key) == LUA_TTABLE) {
+    lua_pushnil(L);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &data_key);
+  }
+  lua_pop(L, 1);
+  for (unsigned i = 0; st->spans && i < IT_SPANS; i++) st->spans[i].data = false;
 }
 
 uint64_t it_span_begin(it_state *st, const char *what, const char *detail) {
@@ -38,19 +104,17 @@ uint64_t it_span_begin(it_state *st, const char *what, const char *detail) {
 }
 
 void it_span_end(it_state *st, uint64_t serial, const char *outcome) {
-  for (unsigned i = 0; st->spans && i < IT_SPANS; i++) {
-    it_span *span = &st->spans[i];
-    if (span->serial != serial || !span->open) continue;
-    span->duration = it_now() - span->at;
-    span->open = false;
-    span->outcome = outcome ? it_strdup(outcome) : NULL;
-    return;
-  }
+  int at = find(st, serial);
+  if (at < 0 || !st->spans[at].open) return;
+  it_span *span = &st->spans[at];
+  span->duration = it_now() - span->at;
+  span->open = false;
+  span->outcome = outcome ? it_strdup(outcome) : NULL;
 }
 
 static void push_span(lua_State *L, double at, double seconds, const char *what, const char *detail,
                       const char *outcome) {
-  lua_createtable(L, 0, 5);
+  lua_createtable(L, 0, 6);
   lua_pushnumber(L, at / 1e9);
   lua_setfield(L, -2, "at");
   lua_pushnumber(L, seconds / 1e9);
@@ -75,6 +139,7 @@ int it_span_push(lua_State *L, it_state *st, uint64_t since) {
     uint64_t took = span->open ? it_now() - span->at : span->duration;
     push_span(L, (double)span->at, (double)took, what, detail,
               span->open ? "still running" : span->outcome);
+    if (span->data && it_span_data(L, st, span->serial)) lua_setfield(L, -2, "data");
     lua_rawseti(L, -2, ++n);
   }
   for (const it_task *t = st->tasks; t; t = t->next) {

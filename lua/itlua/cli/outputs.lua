@@ -58,7 +58,7 @@ end
 ---@return table? group      event(ev), finish(), close() -> false and why when a report could not be written
 ---@return string? wrong
 function outputs.open(settings)
-  local reporters, handles, all_to_files = {}, {}, true
+  local reporters, handles, all_to_files, timelines = {}, {}, true, false
   local wanted = { table.unpack(settings.output) }
   local index = 1
   while true do
@@ -73,6 +73,7 @@ function outputs.open(settings)
     reporters[#reporters + 1] = reporter
     if handle then handles[#handles + 1] = handle end
     all_to_files = all_to_files and named
+    timelines = timelines or report.wants_timelines(reporter.kind)
     index = index + 1
   end
   if settings["enable-sound"] then reporters[#reporters + 1] = report.new("sound", {}, to_stdout) end
@@ -81,6 +82,7 @@ function outputs.open(settings)
     mask = settings.mask,
     warn = function(text) io.stderr:write("itlua: ", text, "\n") end,
   })
+  group.timelines = timelines
   function group.close()
     local flushed, problem = io.stdout:flush()
     if not flushed then return false, problem end

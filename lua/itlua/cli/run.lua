@@ -277,6 +277,7 @@ function run.run(args, all, preset)
     limit = (settings["fail-fast"] or settings["keep-going"] == false) and 1 or settings["max-failures"],
     settings = worker_settings(settings, files, args, isolated, jobs * concurrency == 1),
   }
+  job.plan.settings.timelines = reports.timelines
   local running <close> = start_services(settings, files)
   job.services = running
   job.plan.settings.services = running and { socket = running.socket, plan = settings.services }

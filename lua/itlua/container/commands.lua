@@ -74,7 +74,8 @@ function Container:exec(command, options)
   end
   local info = self.engine:ask("GET", "/exec/" .. created.Id .. "/json", doing)
   result.code, result.seconds = info.ExitCode, core.now() - began
-  core.span_end(span, "code " .. tostring(result.code))
+  core.span_end(span, "code " .. tostring(result.code),
+    { command = cmd, code = result.code, stdout = result.stdout, stderr = result.stderr })
   if options.check and result.code ~= 0 then
     core.raise("container", "EXEC", ("%s: exit code %s\n%s%s"):format(doing, tostring(result.code), result.stdout,
       result.stderr), { exit = result.code, stdout = result.stdout, stderr = result.stderr })

@@ -69,6 +69,14 @@ function report.file(kind, args)
   return module and module.file and module.file(args or {}) or nil
 end
 
+--- Whether a kind wants to know what passing tests did, too.
+---@param kind string
+---@return boolean
+function report.wants_timelines(kind)
+  local name = modules[kind]
+  return name ~= nil and require("itlua.report." .. name).wants_timelines == true
+end
+
 local coloured = { terminal = true, utfTerminal = true, gtest = true }
 
 ---@class itlua.report.options

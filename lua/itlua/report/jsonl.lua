@@ -2,7 +2,7 @@
 
 local json_text = require "itlua.report.json_text"
 
-local jsonl = {}
+local jsonl = { wants_timelines = true }
 
 local order = { "ev", "file", "id", "block", "parent", "kind", "status", "name" }
 

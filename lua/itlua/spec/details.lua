@@ -1,7 +1,5 @@
 --- What a failure can tell beyond its message. Loaded with the first failure.
 
-local core = require "itlua.core"
-local evidence = require "itlua.evidence"
 local outcome = require "itlua.spec.outcome"
 
 local details = {}
@@ -14,14 +12,12 @@ end
 
 --- The operations since the mark, as a JSON array; nil where there were none.
 ---@param since? integer
+---@param fine? boolean     of a test that passed
 ---@return string?
-function details.timeline(since)
-  local spans = core.timeline(since)
-  for _, span in ipairs(evidence.spans()) do spans[#spans + 1] = span end
-  if not spans[1] then return nil end
-  local json = module_of_ours "itlua.json"
-  if not json then return nil end
-  local ok, text = pcall(json.encode, spans)
+function details.timeline(since, fine)
+  local timeline = module_of_ours "itlua.spec.timeline"
+  if not timeline then return nil end
+  local ok, text = pcall(timeline.json, since, fine)
   return ok and text or nil
 end
 

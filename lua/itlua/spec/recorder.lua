@@ -16,6 +16,7 @@ local NO_BLOCK = { id = 0 }
 ---@field blocks table        by element: {id, name, began}; a file's has no name
 ---@field tests table         by element: its id
 ---@field ending? table       a test_end that waits for what the test's cleanup brings
+---@field told_timeline? boolean   the running test's timeline went out with a problem
 ---@field after? table[]      problems that came after it
 ---@field attempt? integer     under --retries: which go at the test this is
 ---@field held? table[]        and its problems, which wait for what becomes of it
@@ -72,6 +73,10 @@ function Recorder:release()
   local ending = self.ending
   if not ending then return end
   self.ending = nil
+  if self.options.timelines and not self.told_timeline then
+    ending.timeline = require("itlua.spec.details").timeline(self.since, true)
+  end
+  self.told_timeline = nil
   self.emit(ending)
   if not self.after then return end
   local after = self.after
@@ -293,6 +298,7 @@ function Recorder:problem(status, element, message, trace)
   if status ~= "pending" then
     add_details(event, found)
     event.timeline = require("itlua.spec.details").timeline(self.since)
+    self.told_timeline = event.id and event.timeline and true
   end
   self:count(status)
   self:send(event)

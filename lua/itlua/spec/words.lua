@@ -7,7 +7,7 @@ local evidence = require "itlua.evidence"
 local leftover = require "itlua.spec.leftover"
 local surroundings = require "itlua.spec.surroundings"
 
-local mark = core.mark
+local mark, forget_data = core.mark, core.forget_data
 
 local HOOK = { envmode = "unwrap" }
 
@@ -71,7 +71,10 @@ local function executors(suite)
     local since = mark()
     recorder.since = since
     local around = surroundings.before(suite, test)
-    if evidence.any then evidence.forget() end
+    if evidence.any then
+      evidence.forget()
+      forget_data()
+    end
     local hooked = blocks.hooked(parent)
     local fine, deepest = true, parent
     if hooked then fine, deepest = blocks.before_each(parent) end

@@ -282,4 +282,35 @@ function Connection:rolled_back()
   if self.schema_changed then self:forget() end
 end
 
+-- ---- what a report tells of a statement
+
+local SHOWN = 20 -- rows
+
+local function told(statement, result, first, kept)
+  local data = { statement = statement }
+  if first <= #kept then data.parameters = { table.unpack(kept, first) } end
+  if type(result) ~= "table" then
+    data.value = result
+    return data
+  end
+  if result[1] == nil and next(result) ~= nil then
+    data.rows = { result }
+    return data
+  end
+  data.rows = { table.unpack(result, 1, SHOWN) }
+  if #result > SHOWN then data.rows_left_out = #result - SHOWN end
+  return data
+end
+
+local evidence = require "itlua.evidence"
+
+local function statement_of(kept)
+  local statement = kept[2]
+  if type(statement) == "string" then return told(statement, kept.result, 3, {}) end
+  return told(debug.getuservalue(statement, 2), kept.result, 4, kept)
+end
+
+evidence.describe("sql.query", statement_of)
+evidence.describe("sql.exec", statement_of)
+
 return Connection

@@ -1,0 +1,57 @@
+--- What a report tells of a request: both sides of it, as plain data. Loaded with the first failure.
+
+local curl = require "itlua.http.curl"
+local mask = require "itlua.mask"
+
+local story = {}
+
+-- "Name: value" lines as the client sends them.
+local function headers_of(lines)
+  local headers = {}
+  for _, line in ipairs(lines or {}) do
+    local name, value = line:match "^([^:;]+)[:;]%s*(.*)$"
+    if name and value ~= "" then
+      value = mask.header(name, value)
+      headers[name] = headers[name] and headers[name] .. ", " .. value or value
+    end
+  end
+  return headers
+end
+
+local function body_of(plan)
+  if not plan then return nil end
+  if plan.body then return plan.body end
+  if plan.upload then return "[streamed]" end
+  if not plan.parts then return nil end
+  local names = {}
+  for i, part in ipairs(plan.parts) do names[i] = part.name or part.filename or "?" end
+  return "[multipart: " .. table.concat(names, ", ") .. "]"
+end
+
+local function response_of(result)
+  if not result then return nil end
+  local headers = {}
+  local parsed, _, reason = require "itlua.http.headers".parse(result._raw:sub(("ddddd"):packsize() + 1))
+  for name, value in pairs(parsed:table()) do headers[name] = mask.header(name, tostring(value)) end
+  return {
+    status = result.status, reason = reason ~= "" and reason or nil, headers = headers, body = result.body,
+    size = result.size or #(result.body or ""),
+  }
+end
+
+--- Of the frame of a request: client, method, URL, plan, box, jar; and its response.
+---@param kept table
+---@return { request: table, response?: table, curl: string }
+function story.of(kept)
+  local client, method, url, plan = kept[1], kept[2], kept[3], kept[4]
+  local s = client._settings
+  local headers = headers_of(plan and plan.headers or s.headers)
+  if (plan and plan.user) or s.user then headers.Authorization = "***" end
+  local ok, command = pcall(curl.command, client, method, url, plan, kept[6])
+  return {
+    request = { method = method, url = url, headers = headers, body = body_of(plan) },
+    response = response_of(kept.result), curl = ok and command or nil,
+  }
+end
+
+return story
