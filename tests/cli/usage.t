@@ -114,7 +114,7 @@ Reports.
 itlua.lua
 
   $ itlua --profile ci
-  itlua: --profile ci: there is no itlua.lua
+  itlua: --profile: no profile 'ci'; there is greenfield, polish, enterprise, production
   [2]
   $ printf 'return {\n  jobs = 2,\n  timout = 5,\n}\n' >itlua.lua; itlua
   itlua: itlua.lua:3: unknown setting 'timout' (did you mean timeout?)
@@ -135,7 +135,7 @@ itlua.lua
   itlua: itlua.lua: returns no table
   [2]
   $ echo 'return { profiles = { ci = { jobs = 1 }, full = {} } }' >itlua.lua; itlua --profile c
-  itlua: itlua.lua: no profile 'c' (there is ci, full)
+  itlua: --profile: no profile 'c'; there is ci, full, greenfield, polish, enterprise, production
   [2]
   $ printf 'return {\n  profiles = {\n    ci = { job = 1 },\n  },\n}\n' >itlua.lua; itlua
   itlua: itlua.lua:3: unknown setting 'job' (did you mean jobs?)

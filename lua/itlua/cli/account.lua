@@ -44,6 +44,21 @@ function account.nothing_ran(settings, files, roots)
   return ("there is no test in %s"):format(where)
 end
 
+--- Which commands may help after a run that failed.
+---@param settings table
+---@param result { failed: integer, nothing?: string }
+function account.hint(settings, result)
+  local program = (settings.program or "itlua"):match("[^/]*$")
+  local lines = {}
+  if result.nothing then
+    lines[1] = program .. " init            writes a first spec, where there is none"
+  else
+    lines[1] = program .. " --last-failed   runs what failed, and nothing else"
+    lines[2] = program .. " --bisect        finds the test that spoils one that passes alone"
+  end
+  for i, line in ipairs(lines) do io.stderr:write(i == 1 and "hint: " or "      ", line, "\n") end
+end
+
 ---@return table counts
 function account.new() return { successes = 0, failures = 0, errors = 0, pendings = 0, tests = 0 } end
 

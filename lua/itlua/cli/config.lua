@@ -5,6 +5,7 @@ local core = require "itlua.core"
 local system = require "itlua.cli.core"
 local nearest = require "itlua.cli.nearest"
 local options = require "itlua.cli.options"
+local profile = require "itlua.cli.profile"
 
 local config = {}
 
@@ -56,8 +57,15 @@ local function join_names(list)
   return names
 end
 
--- Takes the options of `from` over into `into`. `strict`: an unknown name is a mistake.
-local function take(into, from, path, text, strict)
+local function contains(list, word)
+  for _, item in ipairs(list) do
+    if item == word then return true end
+  end
+  return false
+end
+
+-- Takes the options of `from` over into `into`. `words`: others that may stand there; without them unknown names are let be.
+local function take(into, from, path, text, words)
   local names = join_names(from)
   table.sort(names)
   for _, name in ipairs(names) do
@@ -73,8 +81,8 @@ local function take(into, from, path, text, strict)
       end
       into[o.long] = v
       for _, other in ipairs(o.sets or {}) do into[other] = v end
-    elseif strict and not (from == strict and (name == "profiles" or name == "secrets" or name == "services")) then
-      local known = { table.unpack(own) }
+    elseif words and not contains(words, name) then
+      local known = { table.unpack(words) }
       for _, option in ipairs(options.run) do
         if option.config ~= false then known[#known + 1] = option.long end
       end
@@ -110,25 +118,8 @@ local function strings(value)
   return true
 end
 
--- itlua.lua: {option = value, profiles = {name = {…}}, secrets = {…}}
-local function project(into, path, profile)
-  local file, text = evaluate(path)
-  if type(file) ~= "table" then
-    return file == nil and type(text) == "string" and text:find(path, 1, true) == 1 and text
-      or ("%s: returns no table"):format(path)
-  end
-  local wrong = take(into, file, path, text, file)
-  if wrong then return wrong end
-  if file.secrets ~= nil and not strings(file.secrets) then
-    return ("%s: secrets must be a list of names of environment variables"):format(place(path, text, "secrets"))
-  end
-  into.secrets = file.secrets
-  if file.services ~= nil then
-    local services, mistake, word = require("itlua.services.plan").read(file.services)
-    if not services then return ("%s: %s"):format(place(path, text, word), mistake) end
-    into.services = services
-  end
-  local profiles = file.profiles or {}
+-- Every profile of the file is checked, the chosen one or not.
+local function check_profiles(profiles, path, text)
   if type(profiles) ~= "table" then
     return ("%s: profiles must be a table of tables"):format(place(path, text, "profiles"))
   end
@@ -136,14 +127,53 @@ local function project(into, path, profile)
     if type(profiles[name]) ~= "table" then
       return ("%s: the profile '%s' must be a table"):format(place(path, text, name), name)
     end
-    local checked = take(name == profile and into or {}, profiles[name], path, text, profiles)
-    if checked then return checked end
+    local wrong = take({}, profiles[name], path, text, profile.words)
+    if wrong then return wrong end
+    local _, mistake = profile.layers(name, profiles)
+    if mistake then return ("%s: %s"):format(place(path, text, name), mistake) end
   end
-  if profile and not profiles[profile] then
-    local names = join_names(profiles)
-    return ("%s: no profile '%s'%s"):format(path, profile,
-      #names > 0 and (" (there is " .. table.concat(names, ", ") .. ")") or "")
+end
+
+-- The words that are no options, of the file and of its profile.
+local function take_words(into, file, layers, path, text)
+  local secrets = profile.word(layers, "secrets", file.secrets)
+  if secrets ~= nil and not strings(secrets) then
+    return ("%s: secrets must be a list of names of environment variables"):format(place(path, text, "secrets"))
   end
+  into.secrets = secrets
+  into.read_only = profile.word(layers, "read_only") and true or nil
+  local declared = profile.word(layers, "services", file.services)
+  if declared ~= nil then
+    local services, mistake, word = require("itlua.services.plan").read(declared)
+    if not services then return ("%s: %s"):format(place(path, text, word), mistake) end
+    into.services = services
+  end
+end
+
+-- The profile's layers into the settings.
+local function take_profile(into, name, profiles, path, text)
+  if not name then return nil, {} end
+  local layers, wrong = profile.layers(name, profiles)
+  if not layers then return ("--profile: %s"):format(wrong) end
+  for _, layer in ipairs(layers) do
+    wrong = take(into, layer.settings, path, text)
+    if wrong then return wrong end
+  end
+  return nil, layers
+end
+
+-- itlua.lua: {option = value, profiles = {name = {…}}, secrets = {…}}
+local function project(into, path, chosen)
+  local file, text = evaluate(path)
+  if type(file) ~= "table" then
+    return file == nil and type(text) == "string" and text:find(path, 1, true) == 1 and text
+      or ("%s: returns no table"):format(path)
+  end
+  local wrong = take(into, file, path, text, own) or check_profiles(file.profiles or {}, path, text)
+  if wrong then return wrong end
+  local layers
+  wrong, layers = take_profile(into, chosen, file.profiles, path, text)
+  return wrong or take_words(into, file, layers, path, text)
 end
 
 --- All settings of a run, from everywhere.
@@ -172,7 +202,10 @@ function config.load(given, roots)
     wrong = project(settings, file, given.profile)
     if wrong then return nil, wrong end
   elseif given.profile then
-    return nil, ("--profile %s: there is no itlua.lua"):format(given.profile)
+    local layers
+    wrong, layers = take_profile(settings, given.profile)
+    if wrong then return nil, wrong end
+    take_words(settings, {}, layers)
   end
 
   for name, value in pairs(given) do settings[name] = value end

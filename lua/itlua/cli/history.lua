@@ -293,12 +293,29 @@ local function add_run(self, line)
   return ok and closed, why or problem
 end
 
-local function prepare_folder(self)
-  if system.kind(self.folder) == "directory" then return true end
-  local ok, why = pcall(require("itlua.fs").mkdir, self.folder)
+local function make_folder(path)
+  if system.kind(path) == "directory" then return true end
+  local ok, why = pcall(require("itlua.fs").mkdir, path)
   if not ok then return nil, tostring(why):match("[^\n]*") end
-  replace(self.folder .. "/.gitignore", "*\n")
   return true
+end
+
+local function prepare_folder(folder)
+  if system.kind(folder) == "directory" then return true end
+  local ok, why = make_folder(folder)
+  if ok then replace(folder .. "/.gitignore", "*\n") end
+  return ok, why
+end
+
+--- Makes the folder `.itlua/reports` where reports are to be written there.
+---@param outputs string[]    the arguments of -o
+function history.prepare_reports(outputs)
+  local reports = history.folder .. "/reports"
+  for _, argument in ipairs(outputs) do
+    if argument:find(":" .. reports .. "/", 1, true) then
+      return prepare_folder(history.folder) and make_folder(reports) -- what went wrong is said of the report
+    end
+  end
 end
 
 ---@class itlua.cli.run_facts
@@ -312,7 +329,7 @@ end
 ---@param facts itlua.cli.run_facts
 function History:keep(facts)
   local scope = core.enter(nil, true)
-  local ok, why = prepare_folder(self)
+  local ok, why = prepare_folder(self.folder)
   if ok then
     local line = { at = facts.at, seed = facts.seed, files = facts.files, partial = facts.partial or nil }
     for name, value in pairs(facts.counts) do

@@ -23,7 +23,7 @@ Without one: specs/, else spec/.
 
 Exit code: 0 all passed; 1 failures, errors, or no test ran; 2 wrong usage or
 settings; 3 interrupted.
-]] .. options.describe(options.run) .. [[
+]] .. options.describe(options.run) .. "\n" .. require("itlua.cli.profile").describe() .. [[
 
 Other commands: exec, list, services, report, doctor, version (itlua help, itlua help COMMAND).
 Settings are read from .busted and itlua.lua; what the command line says wins.
@@ -232,20 +232,35 @@ local function keep(job, past, at, result)
   }
 end
 
+-- Options by which a run without failures is none: what they count, and the words for it.
+local strict = {
+  { "fail-on-flaky", "flaky", "test passed only when repeated", "tests passed only when repeated" },
+  { "fail-on-pending", "pendings", "test is pending", "tests are pending" },
+}
+
+local function count_strictly(settings, counts)
+  local failed = 0
+  for _, rule in ipairs(strict) do
+    local count = settings[rule[1]] and counts[rule[2]] or 0
+    if count > 0 then
+      io.stderr:write(("itlua: --%s: %d %s\n"):format(rule[1], count, rule[count == 1 and 3 or 4]))
+    end
+    failed = failed + count
+  end
+  return failed
+end
+
 local function finish(settings, reports, log, result)
-  local nothing, flaky = result.nothing, result.counts.flaky or 0
   reports:finish()
   local ok, why = reports.close()
   if log then log:close() end
+  local nothing, failed = result.nothing, result.failed
   if not ok then io.stderr:write("itlua: a report could not be written", why and ": " .. why or "", "\n") end
   if nothing then io.stderr:write("itlua: no test ran: ", nothing, "\n") end
-  flaky = settings["fail-on-flaky"] and flaky or 0
-  if flaky > 0 then
-    io.stderr:write(("itlua: --fail-on-flaky: %d %s passed only when repeated\n"):format(flaky,
-      flaky == 1 and "test" or "tests"))
-  end
+  if settings.hints and (failed > 0 or nothing) then account.hint(settings, result) end
   if result.interrupted then return 3 end
-  if result.failed > 0 or flaky > 0 or not ok or (nothing and not settings["no-tests-ok"]) then return 1 end
+  failed = failed + count_strictly(settings, result.counts)
+  if failed > 0 or not ok or (nothing and not settings["no-tests-ok"]) then return 1 end
   return 0
 end
 
@@ -264,6 +279,7 @@ function run.run(args, all, preset)
   settings.mask = mask_of(settings)
   local reports, log = no_reports, nil
   if not settings.list then
+    history.prepare_reports(settings.output)
     reports, wrong = require("itlua.cli.outputs").open(settings)
     if not reports then return refuse(wrong) end
     log, wrong = open_log(settings)

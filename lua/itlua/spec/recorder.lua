@@ -1,6 +1,7 @@
 --- What happens becomes events, see ../event.lua. It is called by the engine, or by the bus where others listen as
 -- well.
 
+local attempts = require "itlua.spec.attempts"
 local blame = require "itlua.spec.blame"
 local core = require "itlua.core"
 local evidence = require "itlua.evidence"
@@ -84,56 +85,6 @@ function Recorder:release()
   for _, event in ipairs(after) do self.emit(event) end
 end
 
--- What counts only once it is known that the test does not run again.
-local function count_all(self, problems)
-  for _, event in ipairs(problems or {}) do self:count(event.kind) end
-end
-
-local function has_failed(problems)
-  for _, event in ipairs(problems or {}) do
-    if event.kind ~= "pending" then return true end
-  end
-  return false
-end
-
--- A go that counts for nothing: its problems and its end say so.
-local function give_up_attempt(self, held)
-  local ending, after = self.ending, self.after
-  self.ending, self.after = nil, nil
-  for _, list in ipairs { held, after or {} } do
-    for _, event in ipairs(list) do
-      event.retried = true
-      self.emit(event)
-    end
-  end
-  if not ending then return end
-  ending.retried = true
-  if ending.status == "success" or ending.status == "pending" then ending.status = "error" end
-  self.emit(ending)
-end
-
---- A go at a test has ended, its cleanup included: tells what came of it.
----@param more boolean    there may be another one
----@return boolean again
-function Recorder:end_attempt(more)
-  local held, attempt, ending = self.held, self.attempt, self.ending
-  local failed = has_failed(held) or has_failed(self.after)
-  self.held, self.attempt = nil, nil
-  if failed and more and not self.suite.skipAll then
-    give_up_attempt(self, held)
-    return true
-  end
-  count_all(self, held)
-  count_all(self, self.after)
-  for _, event in ipairs(held) do self.emit(event) end
-  if ending and attempt > 1 then
-    ending.attempts = attempt
-    ending.flaky = not failed and ending.status == "success" or nil
-  end
-  self:release()
-  return false
-end
-
 -- == files and blocks ==
 
 function Recorder:open_file(path)
@@ -147,6 +98,7 @@ end
 ---@param skipped? string     why it did not run
 function Recorder:close_file(left, skipped)
   self:release()
+  if left and self.options["fail-on-left"] then self:left_behind(left, "", 0, 0) end
   local seconds = now() - self.file_began
   self.emit { ev = "file_end", file = self.file, seconds = seconds, left = left, skipped = skipped }
   self.blocks, self.tests = {}, {}
@@ -177,6 +129,10 @@ end
 function Recorder:block_end(element, left)
   local block = self.blocks[element]
   if self.listing or not block then return end
+  if left and self.options["fail-on-left"] then
+    self:release()
+    self:left_behind(left, block.name, block.id, declared(element) or 0)
+  end
   self:send { ev = "block_end", file = self.file, id = block.id, seconds = core.now() - block.began, left = left }
 end
 
@@ -205,7 +161,7 @@ function Recorder:test_start(element, parent)
   end
   local line = element.line or declared(element) or 0
   local last = type(run) == "function" and element.descriptor == "it" and last_line(run) or line
-  self.test_began, self.test_name, self.test_block = now(), full, block.id
+  self.test_began, self.test_name, self.test_block, self.test_line = now(), full, block.id, line
   self:send {
     ev = "test_start", file = self.file, id = id, block = block.id, name = full, own = own, line = line,
     last = last < line and line or last, kind = element.descriptor, at = clock(),
@@ -235,7 +191,11 @@ function Recorder:add_to_test(left, failed)
     if self.held then self.held[#self.held + 1] = problem
     else self.emit(problem) end
   end
-  if ending and left then ending.left = ending.left and ending.left .. "\n" .. left or left end
+  if not ending or not left then return end
+  ending.left = ending.left and ending.left .. "\n" .. left or left
+  if not self.options["fail-on-left"] then return end
+  self:left_behind(left, self.test_name, self.test_block, self.test_line, ending.id)
+  if ending.status ~= "failure" then ending.status = "error" end
 end
 
 function Recorder:listed(element, parent)
@@ -380,5 +340,7 @@ function Recorder:listen(bus, suite)
   on({ "error" }, elsewhere("error"))
   on({ "pending" }, problem("pending"))
 end
+
+attempts.install(Recorder)
 
 return { new = new }

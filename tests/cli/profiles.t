@@ -1,0 +1,115 @@
+How strict a run is: profiles, built in and of itlua.lua.
+
+  $ mkdir specs; cat >itlua.lua <<'END'
+  > return {
+  >   output = "TAP",
+  >   profiles = {
+  >     ci = { like = "polish", timeout = 60, secrets = { "CI_TOKEN" } },
+  >     polish = { ["fail-on-left"] = false },
+  >     staging = { read_only = true, services = {} },
+  >   },
+  > }
+  > END
+  $ cat >specs/loose_spec.lua <<'END'
+  > local n = 0
+  > it("is flaky", function() n = n + 1; assert.is_true(n > 1) end)
+  > it("leaves a task", function() require("itlua.task").spawn(function() require("itlua.task").sleep(60) end) end)
+  > pending("is to come")
+  > END
+  $ itlua --filter-out flaky; itlua --profile staging --filter task
+  ok 1 - leaves a task
+  ok 2 - # SKIP is to come
+  1..2
+  ok 1 - leaves a task
+  1..1
+  $ itlua --profile ci
+  ok 1 - is flaky
+  ok 2 - leaves a task
+  ok 3 - # SKIP is to come
+  1..3
+  itlua: --fail-on-flaky: 1 test passed only when repeated
+  [1]
+  $ itlua --profile ci --no-fail-on-flaky | tail -n 1
+  1..3
+  $ itlua --profile ci --fail-on-left --no-fail-on-flaky
+  ok 1 - is flaky
+  not ok 2 - leaves a task
+  # specs/loose_spec.lua @ 3
+  # Failure message: specs/loose_spec.lua:3: left behind: task*, spawned at specs/loose_spec.lua:3 (glob)
+  ok 3 - # SKIP is to come
+  1..3
+  [1]
+  $ echo 'return {}' >itlua.lua
+  $ itlua --profile enterprise -o TAP --seed 1 --filter-out task --no-fail-on-flaky; ls .itlua/reports
+  ok 1 - is flaky
+  ok 2 - # SKIP is to come
+  1..2
+  itlua: --fail-on-pending: 1 test is pending
+  ls: cannot access '.itlua/reports': No such file or directory
+  [2]
+  $ itlua --profile enterprise --seed 1 --filter-out '[lc]' >out; echo $?; ls .itlua/reports
+  itlua: no test ran: --filter-out=[lc] left none of the tests in specs/loose_spec.lua
+  1
+  events.jsonl
+  junit.xml
+
+A project of ours is forgiving, and says what may help.
+
+  $ echo 'it("fails", function() error("no") end)' >specs/loose_spec.lua
+  $ itlua --profile greenfield -o TAP
+  not ok 1 - fails
+  # specs/loose_spec.lua @ 1
+  # Failure message: specs/loose_spec.lua:1: no
+  1..1
+  hint: itlua --last-failed   runs what failed, and nothing else
+        itlua --bisect        finds the test that spoils one that passes alone
+  [1]
+  $ : >specs/loose_spec.lua; itlua --profile greenfield -o TAP
+  1..0
+  itlua: no test ran: there is no test in specs/loose_spec.lua
+  hint: itlua init            writes a first spec, where there is none
+
+What is left open by blocks and files.
+
+  $ cat >specs/loose_spec.lua <<'END'
+  > local task = require "itlua.task"
+  > describe("a block", function()
+  >   setup(function() task.spawn(function() task.sleep(60) end) end)
+  >   it("passes", function() end)
+  > end)
+  > setup(function() task.spawn(function() task.sleep(60) end) end)
+  > END
+  $ itlua --profile polish -o plainTerminal
+  +**
+  1 success / 0 failures / 2 errors / 0 pending : N seconds
+  
+  Error -> specs/loose_spec.lua @ 2
+  a block
+  specs/loose_spec.lua:2: left behind: task*, spawned at specs/loose_spec.lua:3 (glob)
+  
+  Error -> left behind: task*, spawned at specs/loose_spec.lua:6 (glob)
+  specs/loose_spec.lua
+  [1]
+
+Mistakes.
+
+  $ itlua --profile polsh
+  itlua: --profile: no profile 'polsh' (did you mean polish?); there is greenfield, polish, enterprise, production
+  [2]
+  $ echo 'return { profiles = { a = { like = "b" }, b = { like = "a" } } }' >itlua.lua; itlua
+  itlua: itlua.lua:1: the profile 'b': the profile 'a' is like itself
+  [2]
+  $ echo 'return { profiles = { a = { like = 7 } } }' >itlua.lua; itlua
+  itlua: itlua.lua:1: the profile 'a': like must be the name of a profile
+  [2]
+  $ echo 'return { profiles = { a = { tmeout = 7 } } }' >itlua.lua; itlua
+  itlua: itlua.lua:1: unknown setting 'tmeout' (did you mean timeout?)
+  [2]
+  $ echo 'return { like = "polish" }' >itlua.lua; itlua
+  itlua: itlua.lua:1: unknown setting 'like'* (glob)
+  [2]
+  $ rm itlua.lua; itlua --profile polish specs -o TAP | tail -n 1
+  1..3
+  $ itlua --profile mine specs
+  itlua: --profile: no profile 'mine'; there is greenfield, polish, enterprise, production
+  [2]
