@@ -64,6 +64,7 @@ local function normal(text, folder)
 end
 
 local function matches(expected, got)
+  expected, got = expected:gsub("N ms", "N s"), got:gsub("N ms", "N s") -- a slow machine's is longer than a second
   local glob = expected:match("^(.*) %(glob%)$")
   if not glob then return expected == got end
   local pattern = glob:gsub("[%^%$%(%)%%%.%[%]%+%-%?]", "%%%0"):gsub("%*", ".*")
