@@ -39,6 +39,7 @@ typedef struct it_sched {
   it_task *current;
   it_state *states;
   uint64_t polled;     /* when the loop last looked for events */
+  bool ticking;        /* in a timer's callback */
   uint64_t busy, idle; /* nanoseconds spent in Lua, and waiting inside nested waits */
   unsigned depth, steps;
   bool polling; /* libuv is running, not Lua */

@@ -75,7 +75,10 @@ struct it_timer {
 
 static void ticked(uv_timer_t *handle) {
   it_timer *t = handle->data;
+  it_sched *sched = t->st->sched;
+  sched->ticking = true;
   t->fn(t->data);
+  sched->ticking = false;
 }
 
 it_timer *it_timer_new(it_state *st, void (*fn)(void *data), void *data) {
@@ -94,6 +97,8 @@ void it_timer_set(it_timer *t, int64_t milliseconds) {
     uv_timer_stop(&t->handle);
     return;
   }
+  /* libuv runs timers until none is due: one that sets itself to 0 would keep the loop from ever looking for events. */
+  if (milliseconds == 0 && t->st->sched->ticking) milliseconds = 1;
   uv_update_time(&t->st->sched->loop); /* Lua may have run for long since the loop last looked */
   uv_timer_start(&t->handle, ticked, (uint64_t)milliseconds, 0);
 }
