@@ -6,10 +6,11 @@
 --     created:expect_none({ order_id = 8 }, { fence = true })
 --
 -- A match is a part of the record's value (a table; its fields may be matchers and functions), a scalar that the value
--- or its text equals, a luassert matcher of the value, or a function of the record; capture.record{…} is a part of the
--- whole record (its key, headers, topic). A source pushes records, or is read by a task of the capture's own, so that
--- what comes is seen, and stands in the timeline, when it comes.
+-- or its text equals (of a line that was printed, a Lua pattern), a luassert matcher of the value, or a function of the
+-- record; capture.record{…} is a part of the whole record (its key, headers, topic). A source pushes records, or is read
+-- by a task of the capture's own, so that what comes is seen, and stands in the timeline, when it comes.
 
+local closing = require "itlua.closing"
 local core = require "itlua.core"
 local json = require "itlua.json"
 local match = require "itlua.match"
@@ -36,12 +37,14 @@ local SPANS <const> = 40 -- of one capture in the timeline, which is small
 ---@field channel? string
 ---@field id? string
 ---@field payload? string   the bytes that the value was made of
+---@field line? string      of something printed: strings that it is to match are patterns
 
 ---@class itlua.capture.Source   what a source of events provides: a name, the rest as it can
 ---@field name string       "orders.created": in messages, in the timeline
----@field what? string      "kafka": whose it is, in the timeline; "event"
+---@field what? string      "kafka": whose it is
 ---@field receive? fun(source: table): table?   waits for the next record, or a list of them; nil: nothing will ever come
 ---    again. Called by a task of the capture's. Without it the source calls capture:push(record)
+---@field readers? (fun(source: table): table?)[]   instead, where it has several ends to read: each in a task
 ---@field progress? fun(source: table): string[]   how far each partition or stream was read, a line each
 ---@field fence? fun(source: table, point: any): string   waits until all that was sent before now has been read and
 ---    pushed, and says up to where that was. `point` is what expect_none was given, true where it is left to the source
@@ -52,6 +55,7 @@ local SPANS <const> = 40 -- of one capture in the timeline, which is small
 ---@field filter? any       a match: what does not is not kept
 ---@field check? fun(value: any, record: itlua.capture.Record): any, string?   of every value kept: raises, or returns
 ---    false and what is wrong with it
+---@field name? string     in messages, instead of the source's
 ---@field limit? integer    records held at most, 200,000: one more is an error
 
 ---@class itlua.capture
@@ -98,7 +102,7 @@ local function in_timeline(self, record)
   if self.spans > SPANS then return end
   local outcome = self.spans == SPANS and "captured; the next are not shown here" or "captured"
   self.spans = self.spans + 1
-  core.span_end(core.span(self.source.what or "event", story.line(self, record, 120)), outcome)
+  core.span_end(core.span("events", story.line(self, record, 120), story.data(self, record)), outcome)
 end
 
 --- Nothing more will come, for a reason: what waits raises it.
@@ -164,14 +168,17 @@ function Capture:push(record)
   self.bell:ring()
 end
 
-local function pump(self)
+local function pump(self, receive)
   local source = self.source
   local ok, err = pcall(function()
     while not self.closed do
       local before = core.silence(true) -- what it waits for is nothing that a test did
-      local came = source:receive()
+      local came = receive(source)
       core.silence(before)
-      if came == nil then return self:finish() end
+      if came == nil then
+        self.reading = self.reading - 1
+        return self.reading == 0 and self:finish()
+      end
       if came.value ~= nil or came[1] == nil then
         self:push(came)
       else
@@ -200,13 +207,15 @@ function capture.new(source, options)
   end
   matching.check("filter", options.filter)
   local self = setmetatable({
-    source = source, name = source.name, filter = options.filter, check = options.check, limit = limit,
-    records = {}, taken = {}, marker = {}, head = 1, count = 0, passed = 0, spans = 0,
+    source = source, name = options.name or source.name, filter = options.filter, check = options.check, limit = limit,
+    tasks = {}, records = {}, taken = {}, marker = {}, head = 1, count = 0, passed = 0, spans = 0,
     bell = core.bell(), began = core.now(),
   }, Capture)
   source.capture = self
-  story.began(self)
-  if source.receive then self.task = core.daemon(pump, self) end
+  self.lease = closing.add("capture of " .. self.name, 1, function() self:close() end, true)
+  local readers = source.readers or { source.receive }
+  self.reading = #readers
+  for i, receive in ipairs(readers) do self.tasks[i] = core.daemon(pump, self, receive) end
   return self
 end
 
@@ -371,8 +380,8 @@ end
 function Capture:close()
   if self.closed then return end
   self.closed = true
-  story.ended(self)
-  if self.task then core.cancel(self.task, "the capture was closed") end
+  closing.done(self.lease)
+  for _, handle in ipairs(self.tasks) do core.cancel(handle, "the capture was closed") end
   if self.source.close then self.source:close() end
   self.bell:ring()
   wait.check_records(self)

@@ -222,6 +222,20 @@ function Process:expect(pattern, options)
   end
 end
 
+---@class itlua.process.CaptureOptions: itlua.capture.Options
+---@field stream? "stdout"|"stderr"     both
+
+--- The lines it prints from now on, as a capture (itlua.capture): wait_for takes a Lua pattern, or a part of a line that
+--- is a JSON object. It reads beside read_line and expect. There is no fence: expect_none watches for a time, unless the
+--- process ends.
+---@param options? itlua.process.CaptureOptions
+---@return itlua.capture
+function Process:capture(options)
+  local label = tostring(self):gsub(" %(closed%)$", "")
+  local function follow(...) return methods.follow(self, ...) end
+  return require "itlua.process.capture".open(follow, label, options)
+end
+
 --- What it has printed so far, whether it was read or not.
 ---@param stream? "stdout"|"stderr"
 ---@return string

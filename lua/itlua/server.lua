@@ -9,6 +9,7 @@
 --
 -- A handler may wait like any other code: each request that waits has a task of its own, one that does not costs none.
 
+local captures = require "itlua.server.capture"
 local core = require "itlua.core"
 local evidence = require "itlua.evidence"
 local mask = require "itlua.mask"
@@ -97,6 +98,7 @@ end
 
 local function serve(self, handle, method, path, query)
   local req = Request.new(handle, method, path, query)
+  if self.captures then captures.see(self, req) end
   local ok, err = xpcall(handle_and_answer, with_traceback, self, req)
   if not ok and is_response(err) and not req.streaming then
     ok, err = xpcall(response.send, with_traceback, req, err)
@@ -216,6 +218,16 @@ function Server:clear()
   native.clear(self.inbox)
 end
 
+--- The requests of a route from now on, as a capture (itlua.capture): the webhooks that a service sends. The value is the
+--- body, decoded where it is JSON or a form; the record has method, path, params, query, headers and the request.
+--- A route that is not there yet is made, and answers with 204 or `reply`.
+---@param route string     "POST /hooks/{id}"
+---@param options? itlua.server.CaptureOptions
+---@return itlua.capture
+function Server:capture(route, options)
+  return captures.open(self, route, options)
+end
+
 -- ---- what it was asked during a test that fails
 
 local open, test_began -- servers, once there are some; seconds on the wall clock
@@ -263,6 +275,7 @@ end
 --- Closes the server at once: what was answered is sent as far as clients take it, waiting handlers are cancelled.
 function Server:close()
   self.handle:close()
+  for _, one in ipairs(self.captures or {}) do one.capture:finish() end
   for id, worker in pairs(self.workers) do
     self.workers[id] = nil
     if worker ~= true then core.cancel(worker, "the server was closed") end

@@ -1,7 +1,7 @@
 /*
  * process.c - itlua.process.core: child processes on libuv. lua/itlua/process.lua is what specs see.
  *
- *   start(command, options) -> process    methods: wait, read, write, close_input, signal, output, result, pid
+ *   start(command, options) -> process    methods: wait, read, follow, write, close_input, signal, output, result, pid
  *   self() -> path of the running program
  *
  * The life of a process is process_life.c, its start process_start.c; here is what Lua asks of it then. Who waits for it is in its list of waits, which
@@ -13,7 +13,7 @@
 
 #include "process.h"
 
-/* A wait for a line, for some bytes, or for the end. */
+/* A wait for a line, for some bytes, for what comes after a position, or for the end. */
 typedef struct process_wait {
   it_op op;
   process *p;
@@ -24,6 +24,7 @@ typedef struct process_wait {
   double seconds;
   char *data; /* what was read; NULL at the end of the stream */
   size_t size, dropped;
+  uint64_t from, gap; /* of a follower: up to where it has read, what was gone before it could */
 } process_wait;
 
 /* ---- waits ---- */
@@ -34,10 +35,26 @@ static void leave_list(process_wait *w) {
   w->link = NULL;
 }
 
+/* What a follower reads stays unread for the others. */
+static bool ready_after(process_wait *w) {
+  const process_stream *s = w->stream;
+  uint64_t end = s->gone + s->data.size;
+  if (w->from >= end) return s->eof;
+  if (w->from < s->gone) {
+    w->gap = s->gone - w->from;
+    w->from = s->gone;
+  }
+  w->size = (size_t)(end - w->from);
+  w->data = it_memdup(s->data.data + (w->from - s->gone), w->size);
+  w->from = end;
+  return true;
+}
+
 /* The wait's result is taken here, on the loop: of two waits for a line each gets its own. */
 static bool ready(process_wait *w) {
   process_stream *s = w->stream;
   if (w->want == WANT_END) return w->p->phase == FINISHED;
+  if (w->want == WANT_AFTER) return ready_after(w);
   size_t have = s->data.size - s->read, n = have;
   const char *from = have > 0 ? s->data.data + s->read : NULL;
   if (w->want == WANT_LINE && have > 0) {
@@ -122,7 +139,10 @@ static int wait_push(lua_State *L, it_op *op) {
              w->dropped, w->p->res.label);
   if (w->data) lua_pushlstring(L, w->data, w->size);
   else lua_pushnil(L);
-  return 1;
+  if (w->want != WANT_AFTER) return 1;
+  lua_pushinteger(L, (lua_Integer)w->from);
+  lua_pushinteger(L, (lua_Integer)w->gap);
+  return 3;
 }
 
 static bool wait_cancel(it_op *op) {
@@ -148,14 +168,15 @@ static process *check(lua_State *L) { /* also one that has ended: its output sta
 
 /* p:wait(seconds | nil) -> {code, signal, seconds};  p:read(want, stream, seconds | nil) -> string | nil */
 static int await(lua_State *L, process *p, enum process_want want, process_stream *s,
-                 lua_Number seconds) {
+                 lua_Number seconds, uint64_t from) {
   process_wait *w = it_op_new(L, sizeof *w, want == WANT_END ? &wait_class : &read_class);
   w->p = p;
   w->want = want;
   w->stream = s;
   w->seconds = seconds;
+  w->from = from;
   it_res_ref(&p->res);
-  it_op_detail(&w->op, "%s", p->res.label);
+  if (want != WANT_AFTER) it_op_detail(&w->op, "%s", p->res.label);
   w->op.keeps = 1; /* the process, which knows its output */
   w->op.keeps_result = IT_KEEP_RESULT;
   if (ready(w)) {
@@ -187,7 +208,7 @@ static process_stream *check_stream(lua_State *L, process *p, int arg) {
 
 static int l_wait(lua_State *L) {
   process *p = check(L);
-  return await(L, p, WANT_END, NULL, check_seconds(L, 2));
+  return await(L, p, WANT_END, NULL, check_seconds(L, 2), 0);
 }
 
 static int l_read(lua_State *L) {
@@ -195,7 +216,20 @@ static int l_read(lua_State *L) {
   process *p = check(L);
   int want = luaL_checkoption(L, 2, "line", wants);
   process_stream *s = check_stream(L, p, 3);
-  return await(L, p, want == 0 ? WANT_LINE : WANT_CHUNK, s, check_seconds(L, 4));
+  return await(L, p, want == 0 ? WANT_LINE : WANT_CHUNK, s, check_seconds(L, 4), 0);
+}
+
+/* p:follow(stream, position) -> bytes after it | nil at the end, new position, bytes that were gone; without a position where
+ * the end is now */
+static int l_follow(lua_State *L) {
+  process *p = check(L);
+  process_stream *s = check_stream(L, p, 2);
+  if (lua_isnoneornil(L, 3)) {
+    lua_pushinteger(L, (lua_Integer)(s->gone + s->data.size));
+    return 1;
+  }
+  lua_Integer from = luaL_checkinteger(L, 3);
+  return await(L, p, WANT_AFTER, s, -1, from < 0 ? 0 : (uint64_t)from);
 }
 
 /* ---- input ---- */
@@ -292,10 +326,15 @@ static int l_guard_folder(lua_State *L) {
 }
 
 int luaopen_itlua_process_core(lua_State *L) {
-  static const luaL_Reg methods[] = {{"wait", l_wait},     {"read", l_read},
-                                     {"write", l_write},   {"close_input", l_close_input},
-                                     {"signal", l_signal}, {"output", l_output},
-                                     {"result", l_result}, {"pid", l_pid},
+  static const luaL_Reg methods[] = {{"wait", l_wait},
+                                     {"read", l_read},
+                                     {"follow", l_follow},
+                                     {"write", l_write},
+                                     {"close_input", l_close_input},
+                                     {"signal", l_signal},
+                                     {"output", l_output},
+                                     {"result", l_result},
+                                     {"pid", l_pid},
                                      {NULL, NULL}};
   static const luaL_Reg functions[] = {
       {"start", process_start}, {"self", l_self}, {"guard_folder", l_guard_folder}, {NULL, NULL}};

@@ -16,6 +16,7 @@ typedef struct process_stream {
   size_t read;    /* handed out as lines or chunks */
   size_t scanned; /* known to hold no line end, from `read` */
   size_t dropped; /* unread bytes that had to go */
+  uint64_t gone;  /* bytes that had to go, read or not */
   bool open, eof;
 } process_stream;
 
@@ -39,7 +40,7 @@ struct process {
   bool close_input, strict, overflow;
 };
 
-enum process_want { WANT_LINE, WANT_CHUNK, WANT_END };
+enum process_want { WANT_LINE, WANT_CHUNK, WANT_AFTER, WANT_END };
 
 /* Starts it: the options' pieces are checked, the arrays end with NULL. 0 or a libuv error. */
 typedef struct process_plan {

@@ -149,6 +149,7 @@ static void limit(process *p, process_stream *s) {
   size_t n = s->data.size - p->limit / 2;
   memmove(s->data.data, s->data.data + n, s->data.size - n + 1);
   s->data.size -= n;
+  s->gone += n;
   if (n > s->read) s->dropped += n - s->read;
   s->read = n > s->read ? 0 : s->read - n;
   s->scanned = 0;

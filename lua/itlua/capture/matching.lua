@@ -38,7 +38,11 @@ function matching.fits(wanted, record)
   if wanted == nil then return true end
   local kind = type(wanted)
   if kind == "function" then return not not wanted(record) end
-  if kind ~= "table" then return wanted == record.value or wanted == record.payload end
+  if kind ~= "table" then
+    local line = record.line
+    if line and kind == "string" then return line:find(wanted) ~= nil end
+    return wanted == record.value or wanted == record.payload
+  end
   return match.subset(matching.sides(wanted, record))
 end
 

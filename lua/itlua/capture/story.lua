@@ -12,18 +12,6 @@ local story = {}
 local SHOWN <const> = 10 -- records
 local COMPARED <const> = 1000 -- of the last records, for the nearest
 
--- ---- the captures there are
-
-local open = setmetatable({}, { __mode = "k" })
-
-function story.began(self)
-  open[self] = true
-end
-
-function story.ended(self)
-  open[self] = nil
-end
-
 -- ---- a record
 
 -- Where it stood: "orders[0]@17 key=c-1".
@@ -40,6 +28,15 @@ local function place(record)
   return table.concat(parts, " ")
 end
 
+-- What it says, on one line.
+local function content(record, limit)
+  if record.line then
+    local text = show.escape(show.cut(record.line, limit)):gsub('\\(["\\])', "%1") .. (#record.line > limit and "…" or "")
+    return (record.stream == "stderr" and "stderr  " or "") .. text
+  end
+  return show.value(record.value, limit)
+end
+
 --- A record on one line, with the capture's name where the record does not say where it comes from.
 ---@param self itlua.capture
 ---@param record itlua.capture.Record
@@ -49,10 +46,26 @@ function story.line(self, record, limit)
   local where = record.place or place(record)
   if where == "" then
     where = self.name
-  elseif not record.topic and not record.channel then
+  elseif not record.place and not record.topic and not record.channel then
     where = self.name .. " " .. where
   end
-  return where .. "  " .. show.value(record.value, limit)
+  return where .. "  " .. content(record, limit)
+end
+
+--- What reports show of a record beside its line.
+function story.data(self, record)
+  local data = { source = self.source.what, name = self.name, value = record.value }
+  for _, field in ipairs { "topic", "partition", "offset", "key", "headers", "channel", "id", "line", "stream" } do
+    local value = record[field]
+    if type(value) ~= "userdata" then data[field] = value end
+  end
+  return data
+end
+
+-- The same among others of its capture.
+local function short_line(record, limit)
+  local where = record.place or place(record)
+  return (where ~= "" and where .. "  " or "") .. content(record, limit)
 end
 
 local function after(self, record)
@@ -68,7 +81,7 @@ local function listed(self, records, mark)
   if from > 1 then lines[1] = ("    … %d earlier"):format(from - 1) end
   for i = from, #records do
     local time = after(self, records[i])
-    lines[#lines + 1] = ("    %s%s  %s%s"):format((" "):rep(width - #time), time, story.line(self, records[i], 160),
+    lines[#lines + 1] = ("    %s%s  %s%s"):format((" "):rep(width - #time), time, short_line(records[i], 160),
       mark and mark(records[i]) or "")
   end
   return lines
@@ -108,7 +121,7 @@ local function nearest(self, wanted, lines)
     end
   end
   if not best then return end
-  local where = place(best)
+  local where = best.place or place(best)
   lines[#lines + 1] = ("  the nearest is record %d (%s):"):format(best.n, where ~= "" and where or after(self, best))
   lines[#lines + 1] = indented(diff.text(least, { max = 10 }) or "it matches by now", "    ")
   return best
@@ -119,7 +132,7 @@ local function progress(self, lines)
   local ok, list = pcall(function() return source.progress and source:progress() or {} end)
   if not ok then list = { "(unknown: " .. tostring(list) .. ")" } end
   if type(list) == "string" then list = { list } end
-  if self.complete then lines[#lines + 1] = ("  %s has ended: nothing more can come"):format(self.name) end
+  if self.complete then lines[#lines + 1] = "  it has ended: nothing more can come" end
   if #list == 0 then return end
   lines[#lines + 1] = "  read so far:"
   for i = 1, math.min(#list, 20) do lines[#lines + 1] = "    " .. list[i] end
@@ -134,9 +147,13 @@ end
 
 -- ---- the failures
 
+local function in_time(self, timeout)
+  return self.complete and "before it ended" or ("within %.6g s"):format(timeout)
+end
+
 function story.none_came(self, wanted, timeout)
   local what = wanted == nil and "nothing" or "nothing that matches " .. matching.words(wanted)
-  local lines = { ("%s came on %s within %.6g s"):format(what, self.name, timeout) }
+  local lines = { ("%s came on %s %s"):format(what, self.name, in_time(self, timeout)) }
   arrived(self, lines)
   local best = wanted ~= nil and nearest(self, wanted, lines) or nil
   progress(self, lines)
@@ -145,7 +162,7 @@ end
 
 function story.too_few(self, wanted, timeout, n, count)
   local that = wanted == nil and "" or " that match " .. matching.words(wanted)
-  local lines = { ("%d of %d records%s came on %s within %.6g s"):format(n, count, that, self.name, timeout) }
+  local lines = { ("%d of %d records%s came on %s %s"):format(n, count, that, self.name, in_time(self, timeout)) }
   arrived(self, lines)
   progress(self, lines)
   raise(self, "timeout", "NO_EVENT", lines, { count = n })
@@ -179,7 +196,7 @@ function story.out_of_order(self, order, timeout)
     lines[1] = ("%s came out of order%s: number %d of %d came while number %d had not"):format(self.name,
       of(broken.group), broken.early, #list, broken.group.due)
   else
-    lines[1] = ("not all of %d came in order on %s within %.6g s"):format(#list, self.name, timeout)
+    lines[1] = ("not all of %d came in order on %s %s"):format(#list, self.name, in_time(self, timeout))
   end
   local groups = broken and { [broken.group.key] = broken.group } or order.groups
   if next(groups) == nil then groups = { [true] = { key = "anything", due = 1, found = {} } } end
@@ -189,8 +206,8 @@ function story.out_of_order(self, order, timeout)
       if order.by then lines[#lines + 1] = "  " .. show.value(group.key) end
       for i, wanted in ipairs(list) do
         local found = group.found[i]
-        local line = found and story.line(self, found, 100) or "has not come"
-        if broken and i == broken.early then line = "came too early: " .. story.line(self, broken.record, 100) end
+        local line = found and short_line(found, 100) or "has not come"
+        if broken and i == broken.early then line = "came too early: " .. short_line(broken.record, 100) end
         lines[#lines + 1] = ("    %d. %s   %s"):format(i, matching.words(wanted), line)
       end
     end

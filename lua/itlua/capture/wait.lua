@@ -112,6 +112,7 @@ function wait.settle(self, name, options, hit)
     within = wait.seconds(options, "within", DEFAULT_WINDOW, name)
     if within <= 0 then core.usage(name .. ": a window of no time could not fail") end
     wait.await(self, within, hit)
+    if self.complete then return ("%s has ended, all of it was read"):format(self.name) end
     return ("within %.6g s; that is a window of time, no fence: what comes later is not seen"):format(within)
   end
   local timeout = wait.seconds(options, "timeout", 10, name)

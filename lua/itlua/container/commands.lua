@@ -124,4 +124,12 @@ function Container:logs(options)
   return table.concat(pieces)
 end
 
+--- The lines it prints from now on, as a capture (itlua.capture): wait_for takes a Lua pattern, or a part of a line that
+--- is a JSON object. There is no fence: expect_none watches for a time, unless the container ends.
+---@param options? itlua.capture.Options
+---@return itlua.capture
+function Container:capture(options)
+  return require "itlua.container.capture".open(self, options)
+end
+
 return Container

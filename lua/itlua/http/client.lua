@@ -167,6 +167,16 @@ function Client:events(path, given)
   return require "itlua.http.events".open(self, path, given)
 end
 
+--- Server-sent events from now on, as a capture (itlua.capture): the value of a record is its data, decoded where it is
+--- JSON; it has `event`, `id` and `payload`, too. There is no fence: expect_none watches for a time, unless the server
+--- ends the stream; a marker that the server sends after the action can be one.
+---@param path string
+---@param given? itlua.http.EventOptions|itlua.capture.Options
+---@return itlua.capture
+function Client:capture(path, given)
+  return require "itlua.http.capture".open(self, path, given)
+end
+
 --- A GraphQL request: query = …, variables = {…}.
 ---@param given itlua.http.GraphqlOptions
 ---@return itlua.http.GraphqlResponse

@@ -200,7 +200,7 @@ function Events:next(timeout)
     self.last_id = self._parser.last_id
     self.retry = self._parser.retry or self.retry
     if event then return event end
-    local piece = read(self, deadline and math.max(deadline - core.now(), 0.001))
+    local piece = read(self, deadline and math.max(deadline - core.now(), 0.001) or nil)
     if piece then
       self._parser:push(piece)
     else
