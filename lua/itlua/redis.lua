@@ -292,14 +292,7 @@ end
 ---@param ... string|itlua.capture.Options     channels; one with `*`, `?` or `[` is a pattern. Options come last
 ---@return itlua.capture
 function Client:capture(...)
-  local channels = { ... }
-  local options = type(channels[#channels]) == "table" and table.remove(channels) or nil
-  if #channels == 0 then scheduler.usage "capture needs a channel" end
-  for _, channel in ipairs(channels) do
-    if type(channel) ~= "string" then
-      scheduler.usage("capture needs the name of a channel, not " .. tostring(channel))
-    end
-  end
+  local channels, options = capture.arguments(...)
   return capture.channels(redis.connect(self.options), channels, options)
 end
 

@@ -1,6 +1,7 @@
 --- Captures of Redis: what was published or added since the capture began, in order, none missed and none from before.
 
 local base = require "itlua.capture"
+local core = require "itlua.core"
 
 local capture = {}
 
@@ -51,6 +52,18 @@ function Channels:close()
   self.client:close()
 end
 
+--- What `client:capture` was given: channels, and perhaps options behind them.
+---@return string[] channels, itlua.capture.Options? options
+function capture.arguments(...)
+  local channels = { ... }
+  local options = type(channels[#channels]) == "table" and table.remove(channels) or nil
+  if #channels == 0 then core.usage "capture needs a channel" end
+  for _, channel in ipairs(channels) do
+    if type(channel) ~= "string" then core.usage("capture needs the name of a channel, not " .. tostring(channel)) end
+  end
+  return channels, options
+end
+
 --- By SUBSCRIBE and PSUBSCRIBE; returns once the server has confirmed, so nothing later is missed.
 ---@param client itlua.redis.client a connection of its own
 ---@param channels string[]
@@ -77,13 +90,13 @@ function capture.channels(client, channels, options)
   local source = setmetatable({ client = client, connection = connection, name = table.concat(channels, ", ") }, Channels)
   if early[1] then
     local at = 0
-    source.connection = setmetatable({
+    source.connection = {
       receive = function()
         at = at + 1
         return early[at] or connection:receive()
       end,
       subscribe = function(_, command) connection:subscribe(command) end,
-    }, nil)
+    }
   end
   return base.new(source, options)
 end
