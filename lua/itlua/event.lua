@@ -12,7 +12,10 @@
 ---@field concurrency integer   files at a time in each
 ---@field seed integer
 ---@field run integer           1, or the number of the repetition under --repeat
----@field runs integer
+---@field runs integer          0: until something fails
+---@field partial? boolean      options leave out some tests of the files
+---@field shard? string         "2/4"
+---@field shard_plan? string    what the cut was made from: shards of one run have the same
 ---@field randomized boolean    the seed mattered
 
 ---@class itlua.event.file_start

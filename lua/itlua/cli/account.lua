@@ -38,6 +38,7 @@ function account.nothing_ran(settings, files, roots)
   end
   for _, file in ipairs(files) do
     if file.lines then used[#used + 1] = ("%s:%d"):format(file.path, file.lines[1]) end
+    if file.chosen and used[#used] ~= "--last-failed" then used[#used + 1] = "--last-failed" end
   end
   local where = #files == 1 and files[1].path or ("%d files"):format(#files)
   if #used > 0 then return ("%s left none of the tests in %s"):format(table.concat(used, ", "), where) end

@@ -251,7 +251,7 @@ local function new_failed(self, facts)
     local ran = self.ran[path]
     if not ran and system.kind(path) == "file" then
       for _, entry in ipairs(entries) do add(entry) end
-    elseif ran and (facts.partial or not ran.complete) then
+    elseif ran and (facts.partial or not ran.complete) and not (facts.chosen and ran.complete) then
       for _, entry in ipairs(entries) do
         if not ran.passed[entry.name] and not ran.failed[entry.name] then add(entry) end
       end
@@ -322,6 +322,8 @@ end
 ---@field at number          when it began
 ---@field seed integer
 ---@field partial boolean    not every test of the files that ran was to run
+---@field shard? string      "1/4": times are not kept
+---@field chosen? boolean    what failed last time ran, whatever else did not
 ---@field counts table       of run_end: seconds, tests, successes, …
 ---@field files integer
 
@@ -331,13 +333,17 @@ function History:keep(facts)
   local scope = core.enter(nil, true)
   local ok, why = prepare_folder(self.folder)
   if ok then
-    local line = { at = facts.at, seed = facts.seed, files = facts.files, partial = facts.partial or nil }
+    local line = {
+      at = facts.at, seed = facts.seed, files = facts.files, partial = facts.partial or nil, shard = facts.shard,
+    }
     for name, value in pairs(facts.counts) do
       if type(value) == "number" then line[name] = value end
     end
     ok, why = add_run(self, json.encode(line))
   end
-  if ok then ok, why = replace(self.folder .. "/times.json", json.encode(new_times(self, facts.partial))) end
+  if ok and not facts.shard then -- the next shard is cut by the times that this one was cut by
+    ok, why = replace(self.folder .. "/times.json", json.encode(new_times(self, facts.partial)))
+  end
   if ok then ok, why = replace(self.folder .. "/last.json", json.encode(new_failed(self, facts))) end
   core.leave(scope)
   if not ok then say(("the results are not kept: %s"):format(why or self.folder)) end
@@ -359,7 +365,7 @@ function history.runs(folder)
 end
 
 --- Options that need what is kept.
-local needing = { "last-failed", "failed-first" }
+local needing = { "last-failed", "failed-first", "shard" }
 
 --- What is kept in this folder, or nil where nothing is.
 ---@param settings table

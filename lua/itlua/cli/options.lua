@@ -45,6 +45,13 @@ add(run, "filter", "PATTERN", "list", "only tests whose full name matches this L
 add(run, "filter-out", "PATTERN", "list", "no test whose full name matches this Lua pattern")
 add(run, "name", "NAME", "list", "only the test with this full name")
 add(run, "exclude-names-file", "FILE", "string", "no test whose full name is a line of FILE")
+add(run, "last-failed", nil, "flag", "only what failed when it last ran; everything if nothing did", { config = false })
+add(run, "only-changed", "REF", "optional",
+  "only specs that changed, or that use what changed, since the last commit, or since REF (a branch: since it was left)",
+  { config = false })
+add(run, "shard", "I/N", "string",
+  "the Ith of N parts of the files, balanced by .itlua/times.json where it is: the same on all machines",
+  { config = false })
 add(run, "no-tests-ok", nil, "flag", "a run in which no test ran is no failure")
 add(run, "l list", nil, "flag", "name the tests instead of running them", { config = false })
 
@@ -62,6 +69,9 @@ add(run, "fail-on-pending", nil, "flag", "a run with pending tests is a failure"
 add(run, "audit", nil, "flag", "name the tests that leave rows, keys or open transactions behind", { negatable = true })
 add(run, "k keep-going", nil, "flag", "go on after a failure or error", { negatable = true, default = true })
 add(run, "repeat", "N", "count", "run everything N times", { default = 1 })
+add(run, "repeat-until-failure", nil, "flag", "run everything until something fails (--repeat N: N times at most)",
+  { config = false })
+add(run, "failed-first", nil, "flag", "first the files in which something failed last time", { negatable = true })
 add(run, "seed", "N", "integer", "seed of the random order and of math.random (default: another one each run)")
 add(run, "shuffle", nil, "flag", "random order of files and of the tests in each",
   { negatable = true, sets = { "shuffle-files", "shuffle-tests" } })
@@ -224,6 +234,8 @@ function options.parse(args, list, first_only)
         for _, flag in ipairs(several) do set(flag, true) end
       elseif not o then
         return nil, negated --[[@as string]]
+      elseif o.kind == "optional" then
+        set(o, value and value ~= "" and value or true)
       elseif o.kind == "flag" then
         if value then return nil, ("--%s takes no value"):format(o.long) end
         set(o, not negated)
@@ -330,7 +342,8 @@ function options.describe(list)
     end
     local dashes = #o.long > 1 and not o.long:find("^X") and "--" or "-"
     local name = dashes .. (o.negatable and "[no-]" or "") .. o.long
-    if o.arg then name = name .. (dashes == "--" and "=" or " ") .. o.arg end
+    if o.kind == "optional" then name = name .. "[=" .. o.arg .. "]"
+    elseif o.arg then name = name .. (dashes == "--" and "=" or " ") .. o.arg end
     local left = ("  %-3s %s"):format((o.short and o.short ~= o.long) and ("-" .. o.short .. ",") or "", name)
     if #left > 31 then left = left .. "\n" .. (" "):rep(32)
     else left = ("%-32s"):format(left) end

@@ -9,7 +9,7 @@ local report = {}
 
 local taken = {
   output = true, Xoutput = true, verbose = true, ["defer-print"] = true, ["suppress-pending"] = true, lang = true,
-  help = true,
+  help = true, history = true,
 }
 
 local list = {}
@@ -26,7 +26,10 @@ Makes reports of recorded runs: FILE is what `itlua -o jsonl:FILE` wrote. Severa
 one run, as shards do.
 
   itlua report events.jsonl -o junit:junit.xml
-  itlua report shard-*.jsonl
+  itlua report shard-*.jsonl --history
+
+--history keeps times and results in .itlua/, as a run does: the next shards are cut by
+the times. Without it nothing is kept.
 
 Exit code: 0 the reports were written; 1 one could not be, or a recording ends early;
 2 wrong usage, or a file that holds no events.
@@ -101,6 +104,9 @@ local function merged(recordings)
         for _, name in ipairs { "version", "seed", "concurrency" } do first[name] = first[name] or event[name] end
         first.files, first.jobs = first.files + (event.files or 0), first.jobs + (event.jobs or 0)
         first.randomized = first.randomized or event.randomized
+        first.plans = first.plans or {}
+        first.partial = first.partial or event.partial
+        if event.shard_plan then first.plans[event.shard_plan] = true end
       elseif event.ev == "run_end" then
         ended = math.max(ended, (start and start.at or 0) + event.seconds)
         last.interrupted, last.nothing = last.interrupted or event.interrupted, last.nothing or event.nothing
@@ -110,12 +116,34 @@ local function merged(recordings)
       end
     end
   end
+  if first.plans and next(first.plans, next(first.plans)) then
+    io.stderr:write("itlua: report: these shards were cut from different lists of files or times: some tests may have run " ..
+      "twice, others never\n")
+  end
+  first.plans = nil
   first.at = began < math.huge and began or 0
   last.seconds = math.max(0, ended - first.at)
   for name, value in pairs(counts) do last[name] = value end
   if counts.tests > 0 then last.nothing = nil end
   all[#all + 1] = last
   return all
+end
+
+-- Keeps what was recorded as if it had run here.
+local function keep(events)
+  local past = require("itlua.cli.history").open { history = true, mask = mask.text }
+  local facts = { at = 0, partial = true, counts = {}, files = 0 }
+  for _, event in ipairs(events) do
+    past:event(event)
+    if event.ev == "run_start" then
+      facts.at, facts.seed, facts.files = event.at, event.seed, event.files
+      facts.partial = event.partial or false
+    elseif event.ev == "run_end" then
+      facts.counts = event
+      facts.partial = facts.partial or event.interrupted ~= nil
+    end
+  end
+  past:keep(facts)
 end
 
 ---@param args string[]
@@ -140,7 +168,9 @@ function report.run(args, all)
   given.project, given.program, given.mask = true, all[0], mask.text
   local reports, wrong = require("itlua.cli.outputs").open(given)
   if not reports then return cli.refuse(wrong) end
-  for _, event in ipairs(#recordings == 1 and recordings[1] or merged(recordings)) do reports:event(event) end
+  local events = #recordings == 1 and recordings[1] or merged(recordings)
+  for _, event in ipairs(events) do reports:event(event) end
+  if given.history then keep(events) end
   reports:finish()
   local ok, why = reports.close()
   if not ok then io.stderr:write("itlua: a report could not be written", why and ": " .. why or "", "\n") end

@@ -7,6 +7,7 @@ local find = require "itlua.cli.find"
 local history = require "itlua.cli.history"
 local options = require "itlua.cli.options"
 local pool = require "itlua.cli.pool"
+local select = require "itlua.cli.select"
 local system = require "itlua.cli.core"
 
 local run = {}
@@ -92,14 +93,14 @@ local function worker_settings(settings, files, args, isolated, streams)
   for_worker.arg = { table.unpack(args) }
   for_worker.isolated, for_worker.live = isolated, streams and not settings.project
   for_worker.output_limit = for_worker.live and 0 or TEST_OUTPUT
-  local lines
-  for _, file in ipairs(files) do
-    if file.lines then
-      lines = lines or {}
-      lines[file.path] = file.lines
+  for _, name in ipairs { "lines", "chosen" } do
+    for _, file in ipairs(files) do
+      if file[name] then
+        for_worker[name] = for_worker[name] or {}
+        for_worker[name][file.path] = file[name]
+      end
     end
   end
-  for_worker.lines = lines
   return for_worker
 end
 
@@ -127,19 +128,20 @@ end
 local function repetition(number, job, tell)
   local settings, files, plan = job.settings, job.files, job.plan
   local counts, began = account.new(), core.now()
-  plan.settings.run, plan.settings.runs = number, settings["repeat"]
+  plan.settings.run, plan.settings.runs = number, job.runs
   for i, file in ipairs(files) do
     plan.files[i] = { path = file.path, lines = file.lines, alone = file.alone, locks = file.locks }
   end
   tell(counts, {
     ev = "run_start", version = system.version, at = core.clock(), files = #files, jobs = plan.jobs,
-    concurrency = plan.concurrency, seed = settings.seed, run = number, runs = settings["repeat"],
+    concurrency = plan.concurrency, seed = settings.seed, run = number, runs = job.runs, shard = job.shard,
+    shard_plan = job.shard_plan, partial = account.partial(settings, files) or nil,
     randomized = (settings["shuffle-files"] or settings["shuffle-tests"]) and true or false,
   })
   function plan.deliver(ev) tell(counts, ev) end
   local interrupted = #files > 0 and pool.run(plan.files, plan) or nil
   local nothing
-  if counts.tests == 0 and counts.failures + counts.errors == 0 and not interrupted then
+  if counts.tests == 0 and counts.failures + counts.errors == 0 and not interrupted and not job.idle then
     nothing = account.nothing_ran(settings, files, job.roots)
   end
   local last = { ev = "run_end", seconds = core.now() - began, interrupted = interrupted, nothing = nothing }
@@ -149,23 +151,50 @@ local function repetition(number, job, tell)
   return counts, interrupted, nothing
 end
 
+-- Until something fails each repetition has an order of its own.
+local function reseed(job)
+  job.settings.seed = system.random_seed()
+  job.plan.settings.seed = job.settings.seed
+  find.order(job.files, job.settings)
+end
+
 local function run_all(job, tell)
   local settings = job.settings
   local failed, interrupted, nothing = 0, nil, nil
   local sum, began = account.new(), core.now()
-  for number = 1, settings["repeat"] do
+  local until_failure = settings["repeat-until-failure"]
+  local most = until_failure and job.runs == 0 and math.maxinteger or job.runs
+  for number = 1, most do
     local counts
+    if number > 1 and until_failure and not job.seeded then reseed(job) end
     job.plan.failed = failed
     counts, interrupted, nothing = repetition(number, job, tell)
     failed = failed + counts.failures + counts.errors
     for name, value in pairs(counts) do sum[name] = (sum[name] or 0) + value end
-    if interrupted or (job.plan.limit and failed >= job.plan.limit) then break end
+    if interrupted or nothing or (job.plan.limit and failed >= job.plan.limit) then break end
+    if until_failure and (failed > 0 or (settings["fail-on-flaky"] and (counts.flaky or 0) > 0)) then break end
   end
   sum.seconds = core.now() - began
   return { counts = sum, failed = failed, interrupted = interrupted, nothing = nothing }
 end
 
 local no_reports = { event = function() end, finish = function() end, close = function() return true end }
+
+-- Secrets are named by the environment variables that hold them.
+local function mask_of(settings)
+  local values = {}
+  for _, name in ipairs(settings.secrets or {}) do values[#values + 1] = os.getenv(name) end
+  return require("itlua.mask").new { values = values }
+end
+
+-- "--only-changed main": the word behind it, where no file has that name.
+local function take_ref(settings)
+  local roots = settings.ROOT
+  if settings["only-changed"] ~= true or not roots or not roots[1] then return end
+  if not require("itlua.cli.changed").is_ref(roots[1]) then return end
+  settings["only-changed"] = roots[1]
+  settings.ROOT = { table.unpack(roots, 2) }
+end
 
 -- Everything that can be wrong with the settings is said before anything runs.
 local function prepare(given, rest, args)
@@ -177,7 +206,10 @@ local function prepare(given, rest, args)
     if not ok then return nil, ("-C %s: %s"):format(settings.directory, why) end
   end
   add_paths(settings)
+  wrong = select.check(settings, given)
+  if wrong then return nil, wrong end
   local roots
+  take_ref(settings)
   roots, wrong = default_roots(settings.ROOT)
   if not roots then return nil, wrong end
   roots = split_roots(roots)
@@ -185,20 +217,18 @@ local function prepare(given, rest, args)
   local files
   files, wrong = find.files(roots, settings)
   if not files then return nil, with_hint(wrong, roots) end
-  find.order(files, settings)
+  settings.mask = mask_of(settings)
+  local job = { settings = settings, files = files, roots = roots, seeded = given.seed ~= nil }
+  job.runs = settings["repeat-until-failure"] and not given["repeat"] and 0 or settings["repeat"]
+  job.past = history.open(settings)
+  wrong = select.apply(job, job.past)
+  if wrong then return nil, wrong end
   local names_file = settings["exclude-names-file"]
   if names_file then
     local ok, why = system.readable(names_file)
     if not ok then return nil, ("--exclude-names-file %s: %s"):format(names_file, why) end
   end
-  return { settings = settings, files = files, roots = roots }
-end
-
--- Secrets are named by the environment variables that hold them.
-local function mask_of(settings)
-  local values = {}
-  for _, name in ipairs(settings.secrets or {}) do values[#values + 1] = os.getenv(name) end
-  return require("itlua.mask").new { values = values }
+  return job
 end
 
 -- The process that runs the services of itlua.lua, or the one that `itlua services up` has left.
@@ -227,6 +257,7 @@ local function keep(job, past, at, result)
   local limit = job.plan.limit
   past:keep {
     at = at, seed = job.settings.seed, counts = result.counts, files = #job.files,
+    shard = job.shard, chosen = job.settings["last-failed"],
     partial = account.partial(job.settings, job.files) or result.interrupted ~= nil
       or limit ~= nil and result.failed >= limit,
   }
@@ -276,7 +307,6 @@ function run.run(args, all, preset)
   local job, wrong = prepare(given, rest, all)
   if not job then return refuse(wrong) end
   local settings, files = job.settings, job.files
-  settings.mask = mask_of(settings)
   local reports, log = no_reports, nil
   if not settings.list then
     history.prepare_reports(settings.output)
@@ -286,7 +316,11 @@ function run.run(args, all, preset)
     if wrong then return refuse(wrong) end
   end
   local jobs, concurrency, isolated = shape(settings, files)
-  if jobs * concurrency > 1 then read_claims(files) end
+  local past = not settings.list and job.past or nil
+  if jobs * concurrency > 1 then
+    read_claims(files)
+    select.slowest_first(files, settings, past)
+  end
   job.plan = {
     files = {}, jobs = jobs, concurrency = concurrency, isolated = isolated, in_process = settings["in-process"],
     stdin = jobs == 1 and not settings.project, on_interrupt = on_interrupt,
@@ -299,7 +333,7 @@ function run.run(args, all, preset)
   job.plan.settings.services = running and { socket = running.socket, plan = settings.services }
   local _ <close> = system.watch_signals(settings["in-process"])
   io.stdout:setvbuf("full", 65536)
-  local at, past = core.clock(), not settings.list and history.open(settings) or nil
+  local at = core.clock()
   local result = run_all(job, account.teller(reports, settings, log, past))
   if past and not result.nothing then keep(job, past, at, result) end
   return finish(settings, reports, log, result)

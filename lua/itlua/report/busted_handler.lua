@@ -76,7 +76,7 @@ end
 function on.run_end(self, ev)
   local suite, run = self.tree.suite, self.run or {}
   self.bus:publish({ "suite", "end" }, self.tree:stop(suite, ev.seconds), run.run or 1, run.runs or 1)
-  if ev.interrupted or (run.run or 1) >= (run.runs or 1) then self:finish() end
+  if ev.interrupted or (run.runs ~= 0 and (run.run or 1) >= (run.runs or 1)) then self:finish() end
 end
 
 -- ---- the reporter

@@ -229,7 +229,7 @@ end
 function on.run_end(self, ev)
   self.seconds = (self.seconds or 0) + ev.seconds
   local run = self.tally.run
-  if ev.interrupted or not run or (run.run or 1) >= (run.runs or 1) then self:finish() end
+  if ev.interrupted or not run or (run.runs ~= 0 and (run.run or 1) >= (run.runs or 1)) then self:finish() end
 end
 
 local Reporter = {}

@@ -41,7 +41,9 @@ local signed = { file = true, describe = true, worker = true }
 local on = {}
 
 function on.run_start(self, ev)
-  if (ev.runs or 1) > 1 then
+  if ev.runs == 0 then
+    self.out(("\nRepeating all tests until one fails (run %d) . . .\n\n"):format(ev.run))
+  elseif (ev.runs or 1) > 1 then
     self.out(("\nRepeating all tests (run %d of %d) . . .\n\n"):format(ev.run, ev.runs))
   end
 end

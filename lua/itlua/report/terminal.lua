@@ -123,7 +123,8 @@ function on.run_start(self, ev)
     facts[#facts + 1] = ("%s × %d"):format(text.count(ev.jobs or 1, "worker"), ev.concurrency or 1)
   end
   if ev.randomized then facts[#facts + 1] = "shuffled with seed " .. ev.seed end
-  if (ev.runs or 1) > 1 then facts[#facts + 1] = ("run %d of %d"):format(ev.run, ev.runs) end
+  if (ev.runs or 1) > 1 then facts[#facts + 1] = ("run %d of %d"):format(ev.run, ev.runs)
+  elseif ev.runs == 0 then facts[#facts + 1] = ("run %d"):format(ev.run) end
   local version = p("bright", "itlua") .. " " .. (ev.version or "")
   say(self, version .. p("dim", " · " .. table.concat(facts, " · ")) .. "\n\n")
 end

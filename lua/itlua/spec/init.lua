@@ -27,6 +27,7 @@ local spec = {}
 ---@field arg? table                  the command line, the specs' `arg`
 ---@field list? boolean               name the tests instead of running them
 ---@field lines? table<string, integer[]>    by path: run only what is at these lines
+---@field chosen? table<string, { name: string, whole?: boolean }[]>   by path: only the tests with these full names
 ---@field max_failures? integer       nothing more starts after so many failures and errors
 ---@field retries? integer            a test that fails runs so often again
 ---@field seed? integer
