@@ -21,13 +21,14 @@ export LUA_SHARE
 
 # Bindings whose library takes milliseconds to load are modules of their own, embedded in the
 # program, and loaded when first required. The others are linked in, and so are their libraries.
-MODULE_BINDINGS := http server crypto redis sql yaml
+MODULE_BINDINGS := http server crypto redis sql yaml kafka
 lib_http   := libcurl
 lib_server := libmicrohttpd
 lib_crypto := libcrypto
 lib_redis  := hiredis $(shell pkg-config --exists hiredis_ssl && echo hiredis_ssl)
 lib_yaml   := yaml-0.1
 lib_sql    := libpq
+lib_kafka  := rdkafka
 MAIN_LIBS  := lua5.4 libuv libcjson
 
 module_src  = $(wildcard src/bind/$(1).c src/bind/$(1)_*.c)
@@ -145,6 +146,7 @@ SPEC_PATHS := specs tests/specs
 LIGHT_SPECS := $(filter-out specs/services/ tests/specs/container/ tests/specs/services/,$(wildcard specs/*/ tests/specs/*/))
 specs: $(BUILD)/$(NAME) $(FIXTURES) ## the specs in specs/ and tests/specs/, by itlua itself
 	@tests/ci/engine
+	@tests/ci/kafka
 	@ITLUA="$(BUILD)/$(NAME) $(SPEC_OPTIONS)" tests/ci/specs $(SPEC_PATHS)
 demo-docker: $(BUILD)/$(NAME) ## the demo's services in containers
 	@tests/ci/engine

@@ -23,6 +23,7 @@ const it_binding it_bindings[] = {
     LOADED(server),
     LOADED(yaml),
     LOADED(sql),
+    {"itlua.kafka.mock", NULL, "kafka"},
     {NULL, NULL, NULL},
 };
 /* clang-format on */

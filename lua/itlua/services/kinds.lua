@@ -44,7 +44,7 @@ local kinds = {}
 ---@field name string               "SELECT 1 over TCP"
 ---@field try fun(): boolean?, string?   true, or not yet and why; what it raises is why, too
 
-local builtin = { "compose", "container", "postgres", "process", "redis" }
+local builtin = { "compose", "container", "kafka", "postgres", "process", "redis" }
 local found = {}
 
 --- The names of the built-in ones.

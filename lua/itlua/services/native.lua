@@ -89,9 +89,11 @@ end
 ---@return string[]
 function native.scratch_places() return { MEMORY, os.getenv "TMPDIR" or "/tmp" } end
 
---- What outlives runs and can be made again: templates.
+--- What outlives runs and can be made again: templates. $ITLUA_CACHE, else where the system keeps such things.
 ---@return string
 function native.cache()
+  local own = os.getenv "ITLUA_CACHE"
+  if own and own ~= "" and pcall(fs.mkdir, own) then return own end
   local home = os.getenv "XDG_CACHE_HOME"
   if not home or home == "" then
     local user = os.getenv "HOME"

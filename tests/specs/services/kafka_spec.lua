@@ -1,0 +1,168 @@
+package.path = "tests/specs/services/?.lua;" .. package.path
+local fs = require "itlua.fs"
+local project = require "support.project"
+local server = require "itlua.server"
+
+-- Brokers as services. What a broker does is in tests/specs/kafka.
+
+local own = { KAFKA_BROKERS = false, KAFKA_HOME = false, JAVA_HOME = false }
+
+local function environment(more)
+  local env = {}
+  for _, list in ipairs { own, more or {} } do
+    for name, value in pairs(list) do env[name] = value end
+  end
+  return env
+end
+
+-- A project with a spec that uses `bus`, described by this Lua.
+local function using(description, spec)
+  return project.new {
+    ["itlua.lua"] = project.settings("bus = " .. description),
+    ["specs/a_spec.lua"] = spec or [[it("is told", function() return require("itlua.services").bus.url end)]],
+  }
+end
+
+local function told(dir, env)
+  local result = project.run(dir, { "--timeout=100" }, environment(env))
+  assert.equal(1, result.code, result.stdout)
+  return result.stdout
+end
+
+-- Something in the place of Java.
+local function java(script)
+  local dir = fs.tempdir { prefix = "itlua-java-" }
+  fs.chmod(dir:write("bin/java", "#!/bin/sh\n" .. script), "755")
+  return dir.path
+end
+
+-- A folder that looks like a Kafka.
+local function looks_like(version)
+  local dir = fs.tempdir { prefix = "itlua-kafka-" }
+  dir:write(("libs/kafka_2.13-%s.jar"):format(version), "")
+  return dir.path
+end
+
+describe("a service of kind kafka", function()
+  describe("that cannot be had says why:", function()
+    local function refused(description, env)
+      local text = told(using(description), env)
+      assert.is_truthy(text:find("service bus (kafka", 1, true), text)
+      assert.is_truthy(text:find("cannot be had here", 1, true), text)
+      return text
+    end
+    local function says(expected, text) assert.is_truthy(text:find(expected, 1, true), text) end
+
+    it("no Kafka in its folder", function()
+      local empty = fs.tempdir()
+      says(("option 'home' is %s, which has no libs/kafka_*.jar"):format(empty.path),
+        refused(([[{ kind = "kafka", provider = "native", home = %q }]]):format(empty.path)))
+      says("option 'home' is /nowhere/kafka, which is no folder",
+        refused [[{ kind = "kafka", provider = "native", home = "/nowhere/kafka" }]])
+      says("KAFKA_HOME is /nowhere, which is no folder",
+        refused([[{ kind = "kafka", provider = "native" }]], { KAFKA_HOME = "/nowhere" }))
+    end)
+
+    it("another version", function()
+      says("version 2.8 was asked for, there is 4.3.1",
+        refused([[{ kind = "kafka", provider = "native", version = "2.8" }]], { KAFKA_HOME = looks_like "4.3.1" }))
+      says("is too old: 3.3 is the first without ZooKeeper",
+        refused([[{ kind = "kafka", provider = "native" }]], { KAFKA_HOME = looks_like "2.8.2" }))
+    end)
+
+    it("no Java", function()
+      local kafka = looks_like "4.3.1"
+      says("JAVA_HOME is /nowhere, which has no bin/java",
+        refused([[{ kind = "kafka", provider = "native" }]], { KAFKA_HOME = kafka, JAVA_HOME = "/nowhere" }))
+      says("there is no java in JAVA_HOME or PATH",
+        refused([[{ kind = "kafka", provider = "native" }]], { KAFKA_HOME = kafka, PATH = "/nowhere" }))
+    end)
+
+    it("a Java that is too old", function()
+      local folder = java [[echo 'openjdk version "11.0.22" 2024-01-16' >&2]]
+      says(("Kafka 4.3.1 needs Java 17 or newer, %s/bin/java is 11.0.22"):format(folder),
+        refused([[{ kind = "kafka", provider = "native" }]], { KAFKA_HOME = looks_like "4.3.1", JAVA_HOME = folder }))
+    end)
+
+    it("a Java that cannot be run", function()
+      says("/bin/java cannot be run, or does not say its version",
+        refused([[{ kind = "kafka", provider = "native" }]], { KAFKA_HOME = looks_like "4.3.1", JAVA_HOME = java "exit 3" }))
+    end)
+
+    it("KAFKA_BROKERS where none answers", function()
+      local text = refused([[{ kind = "kafka", provider = "environment" }]], { KAFKA_BROKERS = "127.0.0.1:1" })
+      says("KAFKA_BROKERS is set, but no broker answers: ", text)
+      says("Connection refused", text)
+    end)
+  end)
+
+  it("whose Java ends at once is shown with its last words", function()
+    local folder = java [[
+      case "$*" in
+      -version) echo 'openjdk version "21.0.1"' >&2 ;;
+      *StorageTool*) for last; do :; done
+        data=$(sed -n 's/^log.dirs=//p' "$last"); mkdir -p "$data"; touch "$data/meta.properties" ;;
+      *) echo "Error: could not begin"; exit 4 ;;
+      esac]]
+    local text = told(using [[{ kind = "kafka", provider = "native" }]],
+      { KAFKA_HOME = looks_like "4.3.1", JAVA_HOME = folder, ITLUA_CACHE = fs.tempdir().path })
+    assert.is_truthy(text:find("its process exited with code 4", 1, true), text)
+    assert.is_truthy(text:find("Error: could not begin", 1, true), text)
+    assert.is_truthy(text:find("✗ metadata with a broker", 1, true), text)
+  end)
+
+  it("refuses settings that are none", function()
+    local result = project.run(using [[{ kind = "kafka", settings = { a = {} } }]], {}, environment())
+    assert.equal(2, result.code, result.stdout)
+    assert.is_truthy(result.stdout:find("settings must be names and values", 1, true), result.stdout)
+  end)
+
+  local there, why = require("itlua.services.kafka.home").find {}
+  if not there then
+    pending("cannot be tried here: " .. tostring(why))
+    return
+  end
+
+  it("is an Apache Kafka: one for all files, that stops, dies and comes back with its records", function()
+    local dir = using([[{ kind = "kafka", provider = "native", settings = { ["num.partitions"] = 3 } }]], [[
+      local services, process = require "itlua.services", require "itlua.process"
+      local bus = services.bus
+      local function read(topic)
+        return process.run({ command = { "kcat", "-b", bus.brokers, "-C", "-t", topic, "-e", "-q" }, timeout = 30 }).stdout
+      end
+      it("takes records and keeps them", function()
+        assert.equal("native", bus.provider)
+        assert.equal("127.0.0.1:" .. bus.port, bus.brokers)
+        assert.equal("kafka://" .. bus.brokers, bus.url)
+        process.run { command = { "kcat", "-b", bus.brokers, "-P", "-t", "t" }, input = "one\n", check = true, timeout = 30 }
+        assert.equal("one\n", read "t")
+        local place = bus.brokers
+        bus:restart()
+        assert.equal(place, bus.brokers)
+        assert.equal("one\n", read "t")
+        bus:signal "KILL"
+        bus:restart()
+        assert.equal("one\n", read "t")
+        assert.is_truthy(bus:logs():find "Kafka Server started")
+      end)
+    ]])
+    dir:write("specs/b_spec.lua", [[
+      local services = require "itlua.services"
+      it("is the same", function() require("itlua.fs").append("pids", services.bus.pid .. "\n") end)
+    ]])
+    local text = project.passes(dir, { "-j", "1", "--timeout=100" }, environment())
+    assert.is_truthy(text:find("bus  Kafka " .. there.version, 1, true), text)
+  end)
+
+  it("says who has its port", function()
+    local other <close> = server.listen()
+    local text = told(using(([[{ kind = "kafka", provider = "native", port = %d }]]):format(other.port)))
+    assert.is_truthy(text:find("ddress already in use", 1, true), text)
+    assert.is_truthy(text:find("another program has its port", 1, true), text)
+  end)
+
+  it("shows a setting that its version does not take", function()
+    local text = told(using [[{ kind = "kafka", provider = "native", settings = { ["num.partitions"] = "many" } }]])
+    assert.is_truthy(text:find("Invalid value many for configuration num.partitions", 1, true), text)
+  end)
+end)
