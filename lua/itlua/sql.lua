@@ -37,6 +37,15 @@ Connection.pipeline, Connection.cursor, Connection.listen = pipeline.run, cursor
 Connection.copy_in, Connection.copy_out = copy.copy_in, copy.copy_out
 Connection.orphans = orphans.find
 
+--- The changes of tables from now on, as a capture (itlua.capture): each row that anybody inserts, updates or deletes, when
+--- it is committed. A record has value (the row), operation, old, table, schema, xid. Needs wal_level = logical, and a user
+--- with REPLICATION; the replication slot goes with the capture.
+---@param ... string|itlua.sql.ChangeOptions     tables, all where there is none; options come last
+---@return itlua.capture
+function Connection:capture(...)
+  return require("itlua.sql.changes").open(self, ...)
+end
+
 --- Isolates the tests of a file from each other; see itlua.sql.isolation.
 function Connection:isolate(options)
   return require("itlua.sql.isolation").isolate(self, options)
