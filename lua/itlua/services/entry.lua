@@ -48,6 +48,8 @@ end
 
 -- Takes in what its process prints, with the time of each line.
 local function listen(self, process)
+  if self.heard == process then return end -- it was stopped without being ended
+  self.heard = process
   core.daemon(function()
     while true do
       local ok, line = pcall(process.read_line, process)
