@@ -143,11 +143,31 @@ function report.new(kind, opts, out)
   return setmetatable({ inner = require("itlua.report." .. name).new(opts, out), kind = kind }, Reporter)
 end
 
--- What in an event may hold a secret: everything a test, a server or a person wrote.
-local masked_fields = { "name", "own", "message", "traceback", "timeline", "diff", "curl", "text", "left" }
+-- What in an event holds no secret: words of ours, and the paths that events are told apart by.
+local harmless = {
+  ev = true, kind = true, status = true, where = true, file = true, source = true, at_source = true, error_kind = true,
+  version = true,
+}
 
---- Several reporters as one; secrets are masked once, before any of them sees an event. A reporter that raises is
---- left out from then on and the others go on.
+local function masked(ev, mask)
+  local copy
+  for field, value in next, ev do
+    if type(value) == "string" and #value > 3 and not harmless[field] then
+      local hidden = mask(value)
+      if hidden ~= value then
+        if not copy then
+          copy = {}
+          for k, v in pairs(ev) do copy[k] = v end
+        end
+        copy[field] = hidden
+      end
+    end
+  end
+  return copy or ev
+end
+
+--- Several reporters as one; secrets are masked and causes looked for once, before any of them sees an event. A reporter
+--- that raises is left out from then on and the others go on.
 ---@param reporters table[]
 ---@param opts? {mask?: fun(text: string): string, warn?: fun(text: string)}
 ---@return table reporter
@@ -166,26 +186,10 @@ function report.group(reporters, opts)
     end
   end
   local group = {}
+  local watch = require("itlua.report.cause").watch()
   function group.event(_, ev)
-    if mask then
-      local copy
-      for i = 1, #masked_fields do
-        local field = masked_fields[i]
-        local value = ev[field]
-        if value then
-          local hidden = mask(value)
-          if hidden ~= value then
-            if not copy then
-              copy = {}
-              for k, v in pairs(ev) do copy[k] = v end
-            end
-            copy[field] = hidden
-          end
-        end
-      end
-      ev = copy or ev
-    end
-    each("event", ev)
+    if mask then ev = masked(ev, mask) end
+    each("event", watch:event(ev))
   end
   function group.finish() each "finish" end
   --- Whether a reporter had to be left out.

@@ -77,12 +77,16 @@ function Entry:log(since, last)
   return table.concat(texts, "\n")
 end
 
---- The same with the time of each line, for timelines; nothing of one whose log is elsewhere.
+--- The same with the time of each line, for timelines; nothing of one whose log has no times.
 ---@param since number
 ---@param last integer
 ---@return { at: number, text: string }[]
 function Entry:lines_since(since, last)
   local list = {}
+  if self.instance and self.instance.timed_lines then
+    local ok, lines = pcall(self.instance.timed_lines, self.instance, since, last)
+    return ok and lines or list
+  end
   for i = math.max(1, #self.lines - last + 1), #self.lines do
     if self.lines[i].at >= since then list[#list + 1] = self.lines[i] end
   end
