@@ -11,7 +11,7 @@ local report = {}
 
 local modules = {
   terminal = "terminal", plainTerminal = "plain_terminal", utfTerminal = "utf_terminal", TAP = "tap", json = "json",
-  junit = "junit", gtest = "gtest", sound = "sound", jsonl = "jsonl",
+  junit = "junit", gtest = "gtest", sound = "sound", jsonl = "jsonl", html = "html",
 }
 
 --- What `-o` takes besides the name of a custom busted handler, with a word about each.
@@ -24,6 +24,7 @@ report.kinds = {
   { name = "json", says = "busted's: one JSON document at the end" },
   { name = "junit", says = "JUnit XML for CI servers" },
   { name = "jsonl", says = "the events, one JSON object a line" },
+  { name = "html", says = "one page with everything: diffs, timelines, requests, trend (-o html:report.html)" },
   { name = "sound", says = "busted's: says aloud how it went" },
 }
 
@@ -77,6 +78,11 @@ function report.wants_timelines(kind)
   return name ~= nil and require("itlua.report." .. name).wants_timelines == true
 end
 
+--- Whether a kind goes to the standard output beside a report for people.
+---@param kind string
+---@return boolean
+function report.beside(kind) return kind == "github" end
+
 local coloured = { terminal = true, utfTerminal = true, gtest = true }
 
 ---@class itlua.report.options
@@ -95,6 +101,8 @@ local coloured = { terminal = true, utfTerminal = true, gtest = true }
 ---@field write_file? fun(path: string, content: string)
 ---@field mask? fun(text: string): string         hides secrets, see itlua.mask
 ---@field program? string           how the program was called, for commands to repeat
+---@field history? table[]         earlier runs, the oldest first (html)
+---@field results? table           a collector that reporters share, see itlua.report.results
 ---@field warn? fun(text: string)   told when a custom handler raises
 
 local function normalised(kind, opts)
