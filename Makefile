@@ -21,7 +21,7 @@ export LUA_SHARE
 
 # Bindings whose library takes milliseconds to load are modules of their own, embedded in the
 # program, and loaded when first required. The others are linked in, and so are their libraries.
-MODULE_BINDINGS := http server crypto redis sql yaml kafka
+MODULE_BINDINGS := http server crypto redis sql yaml kafka edit
 lib_http   := libcurl
 lib_server := libmicrohttpd
 lib_crypto := libcrypto
@@ -29,6 +29,7 @@ lib_redis  := hiredis $(shell pkg-config --exists hiredis_ssl && echo hiredis_ss
 lib_yaml   := yaml-0.1
 lib_sql    := libpq
 lib_kafka  := rdkafka
+lib_edit   := libedit
 MAIN_LIBS  := lua5.4 libuv libcjson
 
 module_src  = $(wildcard src/bind/$(1).c src/bind/$(1)_*.c)
@@ -37,7 +38,7 @@ MODULE_SRC := $(foreach b,$(BUILT_MODULES),$(call module_src,$(b)))
 CORE_SRC   := $(wildcard src/core/*.c)
 BIND_SRC   := $(filter-out $(MODULE_SRC),$(wildcard src/bind/*.c))
 APP_SRC    := $(filter-out src/app/pack.c,$(wildcard src/app/*.c))
-LUA_SRC    := $(sort $(shell find lua -name '*.lua' -o -name '*.html' -o -name '*.css' -o -name '*.js'))
+LUA_SRC    := $(sort $(shell find lua -name '*.lua'))
 BUNDLED_SRC := $(foreach b,$(BUNDLED),$(shell find $(firstword $(subst :, ,$(b)))/ -name '*.lua'))
 
 obj         = $(patsubst src/%.c,$(BUILD)/obj/%.o,$(1))
@@ -97,8 +98,9 @@ $(foreach b,$(BUILT_MODULES),$(eval $(call module,$(b))))
 # Lua as bytecode, and the modules, as one C file of arrays.
 $(BUILD)/pack: src/app/pack.c $(BUILD)/flags
 	$(call show,CC  )$(CC) -std=c11 -D_GNU_SOURCE $(WARNINGS) -O1 $(INCLUDES) -o $@ $< $(shell pkg-config --libs lua5.4)
-$(BUILD)/embedded.c: $(BUILD)/pack $(LUA_SRC) $(BUNDLED_SRC) $(MODULES) $(BUILD)/inputs
-	$(call show,PACK)$(BUILD)/pack $@ lua:lua $(BUNDLED) $(MODULES)
+$(BUILD)/embedded.c: $(BUILD)/pack $(LUA_SRC) $(BUNDLED_SRC) $(MODULES) $(BUILD)/inputs tests/ci/texts
+	@tests/ci/texts $(BUILD)/lua/itlua/repl/texts.lua
+	$(call show,PACK)$(BUILD)/pack $@ lua:lua $(BUILD)/lua:lua $(BUNDLED) $(MODULES)
 $(BUILD)/obj/embedded.o: $(BUILD)/embedded.c
 	@mkdir -p $(@D)
 	$(call show,CC  )$(CC) -std=c11 -O0 -fPIC -c -o $@ $<

@@ -4,6 +4,7 @@ local core = require "itlua.redis.core"
 local scheduler = require "itlua.core"
 local dns = require "itlua.dns"
 local capture = require "itlua.redis.capture"
+local policy = require "itlua.policy"
 local null = scheduler.null
 
 local redis = { null = null, version = core.version, tls = core.tls }
@@ -195,6 +196,7 @@ end
 function Client:call(...)
   local command = flatten(...)
   local name = tostring(command[1]):upper()
+  if policy.read_only then policy.redis(self.connection, command) end
   if waits(name, command) then
     local own <close> = own_connection(self)
     return finish(command, pcall(own.connection.call, own.connection, command, true))
@@ -207,10 +209,12 @@ end
 -- ---- several commands at once
 
 local Queue = {} -- its methods are the commands, below
-local function queued(fn)
+local function queued(self, fn)
   local queue = setmetatable({}, Queue)
   fn(queue)
-  return setmetatable(queue, nil)
+  setmetatable(queue, nil)
+  for _, command in ipairs(policy.read_only and queue or {}) do policy.redis(self.connection, command) end
+  return queue
 end
 
 local function replies_of(commands, replies)
@@ -223,7 +227,7 @@ end
 ---@param fn fun(p: table)
 ---@return any[] replies
 function Client:pipeline(fn)
-  local commands = queued(fn)
+  local commands = queued(self, fn)
   return replies_of(commands, self.connection:pipeline(commands))
 end
 
@@ -232,7 +236,7 @@ end
 ---@param fn fun(t: table)
 ---@return any[]|nil replies
 function Client:multi(fn)
-  local commands = queued(fn)
+  local commands = queued(self, fn)
   if #commands == 0 then return {} end
   local all = { { "MULTI" } }
   for _, command in ipairs(commands) do all[#all + 1] = command end

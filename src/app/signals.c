@@ -3,6 +3,7 @@
  *
  * The handler only wakes the loop. With `once` the second signal does what it does to any program: for when the process runs
  * code of its own that may never come back to the loop.
+ * `on_interrupt(task)` takes SIGINT away from all that: it cancels this task, also one that computes and does not wait.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -18,15 +19,57 @@ static struct {
   it_op *waiter;
   volatile sig_atomic_t count[3];
   sig_atomic_t seen[3];
+  it_task *breaks;                /* SIGINT cancels it */
+  volatile sig_atomic_t breaking; /* SIGINTs that it has not been told of */
   bool once, open;
 } watch;
+
+enum { PATIENCE = 3 }; /* as many SIGINTs that nothing came of end the program */
 
 static const struct {
   int number;
   const char *name;
 } signals[] = {{SIGINT, "SIGINT"}, {SIGTERM, "SIGTERM"}, {SIGHUP, "SIGHUP"}};
 
+/* ---- SIGINT for one task ---- */
+
+static void break_off(void) {
+  it_task *t = watch.breaks;
+  if (!t || !watch.breaking) return;
+  watch.breaking = 0;
+  it_task *current = t->st->sched->current;
+  it_task_cancel(t, "interrupted");
+  /* Something else may be what computes: a task that it has spawned. */
+  if (current && current != t && !current->main && !current->pending)
+    it_task_cancel(current, "interrupted");
+}
+
+/* Now nothing of Lua's is half done; the watchdog stops the task that was cancelled. */
+static void break_hook(lua_State *L, lua_Debug *ar) {
+  (void)ar;
+  lua_sethook(L, NULL, 0, 0);
+  break_off();
+}
+
+/* In the handler. False: nobody wants the signal. */
+static bool caught_break(void) {
+  if (!watch.breaks || ++watch.breaking > PATIENCE) return false;
+  const it_sched *s = watch.breaks->st->sched;
+  const it_task *t = s->polling ? NULL : s->current;
+  if (t)
+    lua_sethook(t->st->running ? t->st->running : t->co, break_hook,
+                LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
+  uv_async_send(&watch.wake);
+  return true;
+}
+
 static void caught(int number) {
+  if (number == SIGINT && watch.open && watch.breaks) {
+    if (caught_break()) return;
+    signal(number, SIG_DFL);
+    raise(number);
+    return;
+  }
   for (size_t i = 0; i < 3; i++)
     if (signals[i].number == number) watch.count[i]++;
   if (watch.once)
@@ -59,6 +102,7 @@ static bool pending(void) {
 
 static void woken(uv_async_t *handle) {
   (void)handle;
+  break_off();
   it_op *op = watch.waiter;
   if (!op || !pending()) return;
   watch.waiter = NULL;
@@ -88,8 +132,25 @@ static void wake_closed(uv_handle_t *handle) {
   it_res_unref(res);
 }
 
+static void let_go_of_task(void) {
+  it_task *t = watch.breaks;
+  watch.breaks = NULL;
+  watch.breaking = 0;
+  if (t) it_task_unref(t);
+}
+
+/* on_interrupt(task | nil) */
+static int l_on_interrupt(lua_State *L) {
+  it_task *t = lua_isnoneornil(L, 1) ? NULL : it_task_check(L, 1);
+  let_go_of_task();
+  if (t) t->refs++;
+  watch.breaks = t;
+  return 0;
+}
+
 static void close_watch(it_res *res) {
   install(SIG_DFL);
+  let_go_of_task();
   watch.open = false;
   watch.wake.data = res;
   uv_close((uv_handle_t *)&watch.wake, wake_closed);
@@ -137,8 +198,11 @@ static int l_end_by(lua_State *L) {
 }
 
 void it_signals_open(lua_State *L) {
-  static const luaL_Reg functions[] = {
-      {"watch_signals", l_watch_signals}, {"signal", l_signal}, {"end_by", l_end_by}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"watch_signals", l_watch_signals},
+                                       {"signal", l_signal},
+                                       {"on_interrupt", l_on_interrupt},
+                                       {"end_by", l_end_by},
+                                       {NULL, NULL}};
   it_res_register(L, &watch_class, NULL);
   luaL_setfuncs(L, functions, 0);
 }

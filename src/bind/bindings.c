@@ -18,6 +18,7 @@ const it_binding it_bindings[] = {
     LINKED(json),
     LINKED(process),
     LOADED(crypto),
+    LOADED(edit),
     LOADED(http),
     LOADED(redis),
     LOADED(server),

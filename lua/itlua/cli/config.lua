@@ -12,7 +12,7 @@ local config = {}
 local BUDGET = 5 -- seconds that a configuration file may compute
 
 -- Words of itlua.lua that are no options of the command line.
-local own = { "profiles", "secrets", "services" }
+local own = { "profiles", "secrets", "services", "connections" }
 
 local function read(path)
   local f, why = io.open(path, "rb")
@@ -142,6 +142,10 @@ local function take_words(into, file, layers, path, text)
   end
   into.secrets = secrets
   into.read_only = profile.word(layers, "read_only") and true or nil
+  into.connections = profile.word(layers, "connections", file.connections)
+  if into.connections ~= nil and not strings(into.connections) then
+    return ("%s: connections must be URLs by name"):format(place(path, text, "connections"))
+  end
   local declared = profile.word(layers, "services", file.services)
   if declared ~= nil then
     local services, mistake, word = require("itlua.services.plan").read(declared)

@@ -11,6 +11,7 @@ Commands:
   itlua [run] [options] [paths...]  run specs (default: specs/, else spec/)
   itlua exec FILE [arguments...]    run a Lua script on the same runtime
   itlua list [options] [paths...]   name the tests that would run
+  itlua repl [options]              explore live services, line by line
   itlua services up|down|status|logs  keep what a run needs running between runs
   itlua report FILE...              recorded events to any report
   itlua doctor                      what this machine offers to tests

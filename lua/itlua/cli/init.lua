@@ -7,7 +7,7 @@ local nearest = require "itlua.cli.nearest"
 local cli = {}
 
 -- Each is a module of this folder with `run(args) -> exit code` and `help`.
-local commands = { "run", "exec", "list", "services", "report", "doctor", "version", "help" }
+local commands = { "run", "exec", "list", "repl", "services", "report", "doctor", "version", "help" }
 
 local function is_command(word)
   for _, name in ipairs(commands) do

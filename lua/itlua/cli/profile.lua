@@ -6,6 +6,7 @@
 --   like        the profile to begin with
 --   read_only   nothing is to be changed: `itlua repl` refuses writes unless --write is given
 --   services    services that differ here, by name; false takes one away
+--   connections URLs by name, for `itlua repl`: { api = "https://…", db = "postgresql://…", cache = "redis://…" }
 --   secrets     names of further environment variables that hold secrets
 
 local nearest = require "itlua.cli.nearest"
@@ -13,7 +14,7 @@ local nearest = require "itlua.cli.nearest"
 local profile = {}
 
 --- Words of a profile that are no options of the command line.
-profile.words = { "like", "read_only", "services", "secrets" }
+profile.words = { "like", "read_only", "services", "connections", "secrets" }
 
 ---@class itlua.cli.profile
 ---@field name string
@@ -113,7 +114,7 @@ function profile.word(layers, word, base)
   local value = base
   for _, layer in ipairs(layers) do
     local mine = layer.settings[word]
-    if word == "services" and type(mine) == "table" then
+    if (word == "services" or word == "connections") and type(mine) == "table" then
       local joined = {}
       for name, service in pairs(type(value) == "table" and value or {}) do joined[name] = service end
       for name, service in pairs(mine) do joined[name] = service or nil end

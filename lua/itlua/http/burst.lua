@@ -3,6 +3,7 @@
 local core = require "itlua.core"
 local binding = require "itlua.http.core"
 local options = require "itlua.http.options"
+local policy = require "itlua.policy"
 
 local burst = {}
 
@@ -79,6 +80,7 @@ function burst.run(client, path, given, default)
   end
   local method = (given.method or "GET"):upper()
   local address, plan = client:_prepare(method, path, plain)
+  if policy.read_only then policy.http(client, method, address) end
   plan = plan or {}
   local timeout = given.timeout or given.timeout == nil and client._timeout or 0
   plan.timeout = 0 -- the burst watches all of them at once

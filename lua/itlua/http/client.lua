@@ -6,6 +6,7 @@ local Response = require "itlua.http.response"
 local headers = require "itlua.http.headers"
 local options = require "itlua.http.options"
 local plans = require "itlua.http.plan"
+local policy = require "itlua.policy"
 local stream = require "itlua.http.stream"
 local url = require "itlua.http.url"
 
@@ -108,6 +109,7 @@ local function send(self, method, path, given)
   if given == nil then given = {} else options.check(given, options.of_request, method) end
   local plan = plans.make(self, method, given)
   local address = target(self, path, given.query)
+  if policy.read_only then policy.http(self, method, address) end
   local retry = self._retry
   if given.retry ~= nil then retry = options.retry(given.retry) end
   local timeout = given.timeout or given.timeout == nil and self._timeout or 0
@@ -309,7 +311,7 @@ function clients.new(given)
   local query = given.query and url.query(given.query) or nil
   local retry = options.retry(given.retry)
   return setmetatable({
-    _core = binding.client(settings, given.cookies ~= false, not query and not retry),
+    _core = binding.client(settings, given.cookies ~= false, not query and not retry and not policy.read_only),
     _settings = settings,
     _entries = entries,
     _typed = {},

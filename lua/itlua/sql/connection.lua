@@ -7,6 +7,7 @@ local Database = require "itlua.sql.database"
 local address = require "itlua.sql.address"
 local core = require "itlua.core"
 local failure = require "itlua.sql.failure"
+local policy = require "itlua.policy"
 local show = require "itlua.show"
 local sql_core = require "itlua.sql.core"
 local types = require "itlua.sql.types"
@@ -55,6 +56,7 @@ function Connection.open(where, pooled)
     handle:close()
     error(err, 0)
   end
+  self.begun = true
   return self
 end
 
@@ -194,7 +196,14 @@ local function recover(self, problem, mode, sql, ...)
   failure.raise(problem, sql, mode == sql_core.COUNT and "sql.exec" or "sql.query")
 end
 
+-- Under a read-only profile: refuses, and tells the server.
+local function guard(self, sql)
+  policy.sql(sql)
+  if self:transaction_status() == "none" then self.handle:exec(policy.sql_before) end
+end
+
 function run(self, mode, sql, ...)
+  if policy.read_only then guard(self, sql) end
   local prepared = self.statements[sql]
   local result, problem
   if prepared then
@@ -206,7 +215,7 @@ function run(self, mode, sql, ...)
   return result
 end
 
-Connection.run = run
+Connection.run, Connection.guard = run, guard
 
 local function check_text(name, sql)
   if type(sql) ~= "string" then core.usage(("%s needs a statement, not %s"):format(name, show.kind(sql))) end
@@ -253,6 +262,7 @@ end
 function Connection:exec(sql, ...)
   check_text("exec", sql)
   if select("#", ...) > 0 then return run(self, sql_core.COUNT, sql, ...) end
+  if policy.read_only and self.begun then guard(self, sql) end
   local count, problem = self.handle:exec(sql)
   if problem == "settle" then
     self.handle:settle()

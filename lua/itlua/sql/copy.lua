@@ -2,6 +2,7 @@
 
 local core = require "itlua.core"
 local failure = require "itlua.sql.failure"
+local policy = require "itlua.policy"
 local show = require "itlua.show"
 local task = require "itlua.task"
 
@@ -10,6 +11,7 @@ local copy = {}
 local rows_at_once = 500 -- taken from a function before they are written
 
 local function begin(self, statement, direction)
+  if policy.read_only then self:guard(statement) end
   local way, columns = self.handle:copy_begin(statement)
   if columns == "settle" then
     self.handle:settle()

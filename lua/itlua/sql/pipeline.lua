@@ -2,6 +2,7 @@
 
 local core = require "itlua.core"
 local failure = require "itlua.sql.failure"
+local policy = require "itlua.policy"
 local show = require "itlua.show"
 local task = require "itlua.task"
 
@@ -41,6 +42,7 @@ local function queue(self, rows, sql, ...)
   if type(sql) ~= "string" then core.usage("a pipeline needs statements, not " .. show.kind(sql)) end
   if self.ended then core.usage "this pipeline has ended" end
   local handle = self.db.handle
+  if policy.read_only then policy.sql(sql) end
   local full = handle:queue(statement_of(self, sql), rows, ...)
   local n = self.count + 1
   self.count, self.texts[n] = n, sql
@@ -88,7 +90,7 @@ function pipeline.run(self, fn)
   handle:pipeline_begin()
   handle:manage(true)
   local ok, err = pcall(function()
-    if own then handle:queue_text "BEGIN" end
+    if own then handle:queue_text(policy.read_only and "BEGIN READ ONLY" or "BEGIN") end
     fn(p)
     if own then handle:queue_text "COMMIT" end
     pause(p)

@@ -1,0 +1,99 @@
+--- A session: chunks run one after the other, each in a task of its own that Ctrl-C cancels; what came of each is kept.
+
+local chunk = require "itlua.repl.chunk"
+local core = require "itlua.core"
+local system = require "itlua.cli.core"
+
+---@class itlua.repl.Entry         what one chunk came to
+---@field text string
+---@field expression boolean
+---@field ok boolean
+---@field values { n: integer, [integer]: any }
+---@field error? any
+---@field traceback string[]       frames that are not ours
+---@field seconds number
+---@field mark integer             of the timeline, before it
+---@field interrupted? boolean
+
+---@class itlua.repl.Session
+---@field env table
+---@field entries itlua.repl.Entry[]
+---@field first integer            the line of the script that the next chunk begins on
+---@field scope? table             the failing test's, under --debug
+local Session = {}
+Session.__index = Session
+
+local session = {}
+
+---@param env table
+---@param name? string     what errors call its chunks; "repl"
+---@return itlua.repl.Session
+function session.new(env, name)
+  return setmetatable({ env = env, name = "=" .. (name or "repl"), entries = {}, began = core.mark() }, Session)
+end
+
+-- Frames of the user's own code, innermost first.
+local function frames()
+  local list, level = {}, 3
+  while #list < 20 do
+    local info = debug.getinfo(level, "Slnt")
+    if not info then break end
+    if info.what ~= "C" and not info.source:find "^=itlua:" and info.currentline > 0 then
+      local what = info.what == "main" and "the chunk" or info.name and ("'%s'"):format(info.name)
+        or ("a function of line %d"):format(info.linedefined)
+      list[#list + 1] = ("%s:%d: in %s"):format(info.short_src, info.currentline, what)
+    end
+    level = level + 1
+  end
+  return list
+end
+
+--- Compiles; see chunk.compile.
+---@param text string
+---@param line? integer    the line of the script that it begins on
+function Session:compile(text, line)
+  return chunk.compile(line and ("\n"):rep(line - 1) .. text or text, self.name, self.env, self.scope ~= nil)
+end
+
+-- Runs `fn` in a task that Ctrl-C cancels.
+local function interruptible(fn)
+  local running = core.spawn(fn)
+  system.on_interrupt(running)
+  local silent = core.silence(true) -- that we wait is no part of the session's timeline
+  local results = table.pack(core.join(running))
+  core.silence(silent)
+  system.on_interrupt(nil)
+  return results
+end
+
+session.interruptible = interruptible
+
+--- Runs a compiled chunk.
+---@param compiled itlua.repl.Chunk
+---@param text string
+---@return itlua.repl.Entry
+function Session:run(compiled, text)
+  local entry = { text = text, expression = compiled.expression, mark = core.mark(), values = { n = 0 }, traceback = {} }
+  local began = core.now()
+  local results = interruptible(function()
+    return xpcall(compiled.run, function(err)
+      entry.traceback = frames()
+      return err
+    end)
+  end)
+  entry.seconds = core.now() - began
+  entry.ok = results[1] and results[2]
+  if entry.ok then
+    entry.values = table.move(results, 3, results.n, 1, { n = results.n - 2 })
+    if compiled.expression and entry.values.n > 0 and entry.values[1] ~= nil then
+      rawset(self.env, "_", entry.values[1])
+    end
+  else
+    if results[1] then entry.error = results[3] else entry.error = results[2] end
+    entry.interrupted = core.is_error(entry.error) == "cancelled"
+  end
+  self.entries[#self.entries + 1] = entry
+  return entry
+end
+
+return session
