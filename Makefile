@@ -38,7 +38,7 @@ MODULE_SRC := $(foreach b,$(BUILT_MODULES),$(call module_src,$(b)))
 CORE_SRC   := $(wildcard src/core/*.c)
 BIND_SRC   := $(filter-out $(MODULE_SRC),$(wildcard src/bind/*.c))
 APP_SRC    := $(filter-out src/app/pack.c,$(wildcard src/app/*.c))
-LUA_SRC    := $(sort $(shell find lua -name '*.lua'))
+LUA_SRC    := $(sort $(shell find lua -name '*.lua' -o -name '*.html' -o -name '*.css' -o -name '*.js'))
 BUNDLED_SRC := $(foreach b,$(BUNDLED),$(shell find $(firstword $(subst :, ,$(b)))/ -name '*.lua'))
 
 obj         = $(patsubst src/%.c,$(BUILD)/obj/%.o,$(1))

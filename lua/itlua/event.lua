@@ -23,6 +23,7 @@
 ---@field file string           path as given or found
 ---@field at number
 ---@field worker integer
+---@field began? number         of merged recordings: when its own run began
 
 ---@class itlua.event.block_start    a describe, context, insulate, expose
 ---@field ev "block_start"
@@ -110,6 +111,7 @@
 ---@field file? string
 ---@field id? integer
 ---@field text string           raw bytes
+---@field service? string       a service printed it, not the test
 
 ---@class itlua.event.listed     under --list, instead of everything between file_start and file_end
 ---@field ev "listed"

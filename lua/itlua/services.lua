@@ -10,6 +10,7 @@
 
 local core = require "itlua.core"
 local evidence = require "itlua.evidence"
+local mask = require "itlua.mask"
 local nearest = require "itlua.cli.nearest"
 local show = require "itlua.show"
 
@@ -55,6 +56,8 @@ end
 
 local LINES = 10 -- of each
 
+local handles = {}
+
 local watched, test_began = nil, 0
 
 local function printed()
@@ -63,7 +66,7 @@ local function printed()
   local ok, err = pcall(function()
     for name in pairs(watched) do
       for _, line in ipairs(host():ask("GET", ("/services/%s/lines?since=%.6f&last=%d"):format(name, test_began, LINES))) do
-        spans[#spans + 1] = { at = line.at - ahead, seconds = 0, what = name, detail = line.text }
+        spans[#spans + 1] = { at = line.at - ahead, seconds = 0, what = name, detail = line.text, log = true }
       end
     end
   end)
@@ -72,11 +75,28 @@ local function printed()
   return spans
 end
 
+-- What there is in itlua.lua, and how it is now.
+local function all_of_them()
+  local scope = core.enter(1, true)
+  local ok, answer = pcall(function() return host():ask("GET", "/services") end)
+  core.leave(scope)
+  if not ok then return nil end
+  local list = {}
+  for i, service in ipairs(answer.services) do
+    local fields = service.fields or handles[service.name] and (rawget(handles[service.name], "known") or {}).fields or {}
+    list[i] = {
+      name = service.name, kind = service.kind, state = service.state, exit = service.exit, host = fields.host,
+      port = fields.port, url = type(fields.url) == "string" and mask.text(fields.url) or nil,
+    }
+  end
+  return require("itlua.json").encode(list)
+end
+
 local function watch(self)
-  if rawget(self, "kind") ~= "process" then return end
   if not watched then
     watched, test_began = {}, core.clock()
     evidence.offer_spans(printed, function() test_began = core.clock() end)
+    evidence.offer("services", all_of_them)
   end
   watched[rawget(self, "name")] = true
 end
@@ -195,7 +215,6 @@ end
 
 -- ---- all of them
 
-local handles = {}
 local of_run
 
 local function handle(name)

@@ -32,6 +32,44 @@ static const it_embedded *find(const it_embedded *list, const char *name) {
 
 /* ---- Lua ------------------------------------------------------------------------------------------------------------ */
 
+/* A text's module returns the text. The first upvalue is where the core puts every module's environment. */
+static int return_text(lua_State *L) {
+  lua_settop(L, 0);
+  lua_pushvalue(L, lua_upvalueindex(2));
+  return 1;
+}
+
+static void push_text(lua_State *L, const void *data, size_t size) {
+  lua_pushnil(L);
+  lua_pushlstring(L, data, size);
+  lua_pushcclosure(L, return_text, 2);
+}
+
+static void read_file(const char *path, it_buf *into) {
+  FILE *f = fopen(path, "rb");
+  char piece[8192];
+  for (size_t n; f && (n = fread(piece, 1, sizeof piece, f)) > 0;) it_buf_add(into, piece, n);
+  if (f) fclose(f);
+}
+
+/* "itlua.report.html.style.css" in dir/itlua/report/html/style.css. */
+static bool load_text(lua_State *L, const char *dir, const char *name) {
+  static const char *const endings[] = {"/html", "/css", "/js"};
+  const char *last = strrchr(name, '/');
+  for (size_t i = 0; last && i < sizeof endings / sizeof *endings; i++) {
+    if (strcmp(last, endings[i]) != 0) continue;
+    char path[1024];
+    snprintf(path, sizeof path, "%s/%.*s.%s", dir, (int)(last - name), name, last + 1);
+    if (access(path, R_OK) != 0) return false;
+    it_buf text = {0};
+    read_file(path, &text);
+    push_text(L, text.data ? text.data : "", text.size);
+    it_buf_free(&text);
+    return true;
+  }
+  return false;
+}
+
 /* "itlua.spec" in dir/itlua/spec.lua or dir/itlua/spec/init.lua; the chunk's name is what pack gives it. */
 static bool load_file(lua_State *L, const char *dir, const char *module) {
   static const char *const endings[] = {"", "/init"};
@@ -45,17 +83,14 @@ static bool load_file(lua_State *L, const char *dir, const char *module) {
     const char *below = strchr(name, '/');
     snprintf(chunk, sizeof chunk, "=itlua:%s%s", below ? below + 1 : "init",
              below ? endings[i] : "");
-    FILE *f = fopen(path, "rb");
     it_buf source = {0};
-    char piece[8192];
-    for (size_t n; f && (n = fread(piece, 1, sizeof piece, f)) > 0;) it_buf_add(&source, piece, n);
-    if (f) fclose(f);
+    read_file(path, &source);
     int status = luaL_loadbufferx(L, source.data ? source.data : "", source.size, chunk, "t");
     it_buf_free(&source);
     if (status != LUA_OK) lua_error(L);
     return true;
   }
-  return false;
+  return load_text(L, dir, name);
 }
 
 static bool load(lua_State *L, const char *module) {
@@ -63,7 +98,8 @@ static bool load(lua_State *L, const char *module) {
   if (dir && strncmp(module, "itlua", 5) == 0 && load_file(L, dir, module)) return true;
   const it_embedded *e = find(it_embedded_lua, module);
   if (!e) return false;
-  if (luaL_loadbufferx(L, (const char *)e->data, e->size, module, "b") != LUA_OK) lua_error(L);
+  if (e->size == 0 || e->data[0] != *LUA_SIGNATURE) push_text(L, e->data, e->size);
+  else if (luaL_loadbufferx(L, (const char *)e->data, e->size, module, "b") != LUA_OK) lua_error(L);
   return true;
 }
 

@@ -5,11 +5,13 @@
  *
  * DIR:PREFIX takes every .lua file below DIR as module PREFIX.path.to.file ("lua:lua" takes the files' own paths, and an
  * init.lua names its folder). Chunk names are "=itlua:http" for ours, "@luassert/assert.lua" for what is bundled.
+ * Files that end in .html, .css or .js become modules whose value is their text: itlua.report.html.style.css.
  */
 #include <dirent.h>
 #include <inttypes.h>
 #include <lauxlib.h>
 #include <lua.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -104,6 +106,26 @@ static void add_lua(FILE *out, const char *path, const char *relative) {
   free(source);
 }
 
+static bool ends_in(const char *name, const char *ending) {
+  size_t len = strlen(name), n = strlen(ending);
+  return len > n && strcmp(name + len - n, ending) == 0;
+}
+
+/* The bytes as they are: embed.c tells them from bytecode by the first. */
+static void add_text(FILE *out, const char *path, const char *relative) {
+  size_t size;
+  char *data = read_file(path, &size);
+  char *name = strdup(relative);
+  for (char *p = name; *p; p++)
+    if (*p == '/') *p = '.';
+  begin(out, "lua", lua_files.count);
+  put(out, (const unsigned char *)data, size);
+  end(out);
+  lua_files.items[lua_files.count].size = size;
+  lua_files.items[lua_files.count++].name = name;
+  free(data);
+}
+
 static void walk(FILE *out, const char *dir, const char *relative) {
   struct dirent **entries;
   int n = scandir(dir, &entries, NULL, alphasort);
@@ -111,13 +133,14 @@ static void walk(FILE *out, const char *dir, const char *relative) {
   for (int i = 0; i < n; i++) {
     const char *e = entries[i]->d_name;
     char path[1024], rel[512];
-    size_t len = strlen(e);
     snprintf(path, sizeof path, "%s/%s", dir, e);
     snprintf(rel, sizeof rel, "%s%s%s", relative, *relative ? "/" : "", e);
     struct stat s;
     if (e[0] != '.' && stat(path, &s) == 0) {
       if (S_ISDIR(s.st_mode)) walk(out, path, rel);
-      else if (len > 4 && strcmp(e + len - 4, ".lua") == 0) add_lua(out, path, rel);
+      else if (ends_in(e, ".lua")) add_lua(out, path, rel);
+      else if (ends_in(e, ".html") || ends_in(e, ".css") || ends_in(e, ".js"))
+        add_text(out, path, rel);
     }
     free(entries[i]);
   }

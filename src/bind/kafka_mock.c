@@ -92,10 +92,17 @@ static int l_set(lua_State *L) {
   return 0;
 }
 
+/* version() -> "2.0.2" */
+static int l_version(lua_State *L) {
+  lua_pushstring(L, rd_kafka_version_str());
+  return 1;
+}
+
 IT_API int luaopen_itlua_kafka_mock(lua_State *L);
 int luaopen_itlua_kafka_mock(lua_State *L) {
   static const luaL_Reg methods[] = {{"addresses", l_addresses}, {"set", l_set}, {NULL, NULL}};
-  static const luaL_Reg functions[] = {{"start", l_start}, {"probe", kafka_probe}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      {"start", l_start}, {"probe", kafka_probe}, {"version", l_version}, {NULL, NULL}};
   it_res_register(L, &mock_class, methods);
   luaL_newlib(L, functions);
   return 1;

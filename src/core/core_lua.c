@@ -256,6 +256,11 @@ static int l_timeline(lua_State *L) {
   return it_span_push(L, it_state_of(L), (uint64_t)luaL_optinteger(L, 1, 0));
 }
 
+/* waits([mark]) -> array of {what, detail, seconds, spawned, where}: what each task born after the mark waits for */
+static int l_waits(lua_State *L) {
+  return it_span_push_waits(L, it_state_of(L), (uint64_t)luaL_optinteger(L, 1, 0));
+}
+
 /* ---- errors ---- */
 
 /* error_new(kind, code | nil, message [, fields]) -> error object */
@@ -349,6 +354,7 @@ int it_luaopen_core(lua_State *L) {
                                        {"span_end", l_span_end},
                                        {"timeline", l_timeline},
                                        {"forget_data", l_forget_data},
+                                       {"waits", l_waits},
                                        {"error_new", l_error_new},
                                        {"raise", l_raise},
                                        {"is_error", l_is_error},

@@ -66,6 +66,14 @@ void it_task_push_interruption(lua_State *L, const it_task *t, const it_op *op) 
     it_error_push(L, "timeout", NULL, "stopped after %.6g s%s", (double)s->limit / 1e9, text);
     lua_pushinteger(L, s->id);
     lua_setfield(L, -2, "scope");
+    if (op) {
+      lua_pushnumber(L, waited);
+      lua_setfield(L, -2, "waited");
+      lua_pushstring(L, op->cls->name);
+      lua_setfield(L, -2, "waited_for");
+      lua_pushstring(L, op->detail ? op->detail : "");
+      lua_setfield(L, -2, "waited_detail");
+    }
   } else {
     it_error_push(L, "cancelled", NULL, "%s%s", t->cancelled ? t->cancelled : "cancelled", text);
   }

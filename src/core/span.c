@@ -152,6 +152,35 @@ int it_span_push(lua_State *L, it_state *st, uint64_t since) {
   return 1;
 }
 
+/* Where a task waits, in lines that are not ours, or NULL. */
+static const char *line_of(lua_State *L, const it_task *t) {
+  if (t->co == L || !t->co || !lua_checkstack(t->co, 2)) return NULL;
+  it_where(t->co);
+  lua_xmove(t->co, L, 1);
+  return lua_tostring(L, -1);
+}
+
+int it_span_push_waits(lua_State *L, it_state *st, uint64_t since) {
+  lua_Integer n = 0;
+  lua_newtable(L);
+  for (const it_task *t = st->tasks; t; t = t->next) {
+    const it_op *op = t->pending;
+    if (t->dead || t->quiet || t->main || t->birth <= since || !op || op->done) continue;
+    lua_createtable(L, 0, 5);
+    lua_pushstring(L, op->cls->name);
+    lua_setfield(L, -2, "what");
+    lua_pushstring(L, op->detail ? op->detail : "");
+    lua_setfield(L, -2, "detail");
+    lua_pushnumber(L, (double)(it_now() - op->started) / 1e9);
+    lua_setfield(L, -2, "seconds");
+    lua_pushstring(L, t->where ? t->where : "?");
+    lua_setfield(L, -2, "spawned");
+    if (line_of(L, t)) lua_setfield(L, -2, "where");
+    lua_rawseti(L, -2, ++n);
+  }
+  return 1;
+}
+
 void it_span_free(it_state *st) {
   for (unsigned i = 0; st->spans && i < IT_SPANS; i++) {
     free(st->spans[i].detail);

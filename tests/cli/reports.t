@@ -30,7 +30,7 @@ A failure in full: the differing paths, the source, the command that runs just t
    ▸ 4 │ assert.same({ items = { { sku = "a", quantity = 2 } }, total = 12.5 }, { items = { { sku…
    5 │ end)
   
-   again itlua spec/shop_spec.lua:3
+   again itlua spec/shop_spec.lua:3 --seed N
   
   ✗ shop · asks for a token spec/shop_spec.lua:6 N ms
   
@@ -41,7 +41,7 @@ A failure in full: the differing paths, the source, the command that runs just t
    ▸ 6 │ it("asks for a token", function() error("Authorization: Bearer ***") end)
    7 │ end)
   
-   again itlua spec/shop_spec.lua:6
+   again itlua spec/shop_spec.lua:6 --seed N
   
   ✗ spec/shop_spec.lua N ms 3 tests, 2 failed
   

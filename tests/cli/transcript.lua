@@ -56,7 +56,7 @@ end
 local function normal(text, folder)
   text = text:gsub(folder:gsub("%p", "%%%0"), "$DIR"):gsub(program:gsub("%p", "%%%0"), "itlua")
   text = text:gsub("/tmp/[%w.]+/bin/itlua", "itlua"):gsub(fixtures:gsub("%p", "%%%0"), "$FIXTURES")
-  text = text:gsub("0x%x%x%x%x+", "0xADDRESS")
+  text = text:gsub("0x%x%x%x%x+", "0xADDRESS"):gsub("(again[: ]+itlua [^\n]*%-%-seed )%d+", "%1N")
   text = text:gsub("%d+%.%d+ seconds", "N seconds"):gsub("%f[%d.]%d+%.%d+ s%f[%W]", "N s"):gsub("%d+%.?%d* ms", "N ms")
   text = text:gsub("itlua %d+%.%d+%.%d+[%w.+-]*", "itlua VERSION")
   text = text:gsub("(itlua:[%w/_]+:)%d+", "%1LINE"):gsub("(itlua:[%w/_]+ @ )%d+", "%1LINE")

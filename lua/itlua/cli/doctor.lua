@@ -120,8 +120,9 @@ local function programs()
   program("initdb", "makes a database to throw away", "--version", "/usr/lib/postgresql/*/bin", "/usr/local/pgsql/bin")
   program("redis-server", "tests of Redis need one, or a container", "--version")
   program("java", "a Kafka broker of its own needs it", "-version")
-  program("kafka-server-start.sh", "a Kafka broker of its own", "--version",
-    (os.getenv("KAFKA_HOME") or "/opt/kafka") .. "/bin")
+  local kafka, why = require("itlua.services.kafka.home").find {}
+  if kafka then say("ok", "kafka", ("Apache Kafka %s in %s"):format(kafka.version, kafka.path))
+  else say("--", "kafka", "a broker of its own: " .. why) end
   program("docker-compose", "container.compose needs it, or docker compose", "version")
   program("openssl", "makes certificates to test with", "version")
 end
@@ -148,7 +149,7 @@ local function services()
     return
   end
   title("Services that an itlua.lua could declare")
-  for _, name in ipairs { "postgres", "redis" } do one_service(name, {}, kinds.find(name)) end
+  for _, name in ipairs { "postgres", "redis", "kafka" } do one_service(name, {}, kinds.find(name)) end
 end
 
 -- == this folder ==

@@ -71,6 +71,8 @@ add(run, "k keep-going", nil, "flag", "go on after a failure or error", { negata
 add(run, "repeat", "N", "count", "run everything N times", { default = 1 })
 add(run, "repeat-until-failure", nil, "flag", "run everything until something fails (--repeat N: N times at most)",
   { config = false })
+add(run, "bisect", "FILE:LINE", "optional",
+  "find the earlier test that makes one fail: the first that fails, or the one at FILE:LINE", { config = false })
 add(run, "failed-first", nil, "flag", "first the files in which something failed last time", { negatable = true })
 add(run, "seed", "N", "integer", "seed of the random order and of math.random (default: another one each run)")
 add(run, "shuffle", nil, "flag", "random order of files and of the tests in each",
@@ -252,6 +254,32 @@ function options.parse(args, list, first_only)
     end
   end
   return given, rest
+end
+
+--- What was given, as words of a command line again.
+---@param given table
+---@param skip table<string, boolean>    long names that are left out
+---@return string[]
+function options.write(given, skip)
+  local words = {}
+  local covered = {}
+  for _, o in ipairs(run) do
+    for _, name in ipairs(o.sets or {}) do
+      covered[name] = covered[name] or (given[o.long] ~= nil and given[o.long] == given[name])
+    end
+  end
+  for _, o in ipairs(run) do
+    local value = given[o.long]
+    local name = (#o.long > 1 and "--" or "-") .. o.long
+    if value ~= nil and not skip[o.long] and not covered[o.long] then
+      for _, item in ipairs(o.kind == "list" and value or { value }) do
+        if o.kind == "commas" then item = table.concat(item, ",") end
+        if item == false then words[#words + 1] = "--no-" .. o.long
+        else words[#words + 1] = item == true and name or ("%s=%s"):format(name, item) end
+      end
+    end
+  end
+  return words
 end
 
 local expected = {

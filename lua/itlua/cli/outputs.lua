@@ -2,17 +2,40 @@
 
 local nearest = require "itlua.cli.nearest"
 local report = require "itlua.report"
+local results = require "itlua.report.results"
 local system = require "itlua.cli.core"
 
 local outputs = {}
 
 local function to_stdout(text) io.stdout:write(text) end
 
+-- A report's file. What cannot be written is kept in mind and nothing more is written; the run goes on.
+local File = {}
+File.__index = File
+
 local function open_file(kind, path)
   local f, why = io.open(path, "wb")
   if not f then return nil, ("the report -o %s cannot be written: %s"):format(kind, why) end
-  f:setvbuf("full", 65536)
-  return f
+  -- What follows the events as they come (tail -f) wants whole lines, at once.
+  if kind == "jsonl" then f:setvbuf "line" else f:setvbuf("full", 65536) end
+  return setmetatable({ f = f, kind = kind, path = path }, File)
+end
+
+function File:write(text)
+  if self.problem then return end
+  local ok, why = self.f:write(text)
+  if not ok then self.problem = why end
+end
+
+--- Says whether all of it was written.
+function File:close()
+  local ok, why = self.f:close()
+  if not ok then self.problem = self.problem or why end
+  if self.problem then
+    io.stderr:write(("itlua: the report -o %s:%s could not be written: %s\n"):format(self.kind, self.path,
+      (self.problem:gsub("^.*: ", ""))))
+  end
+  return not self.problem
 end
 
 local function unknown(kind, why)
@@ -22,19 +45,20 @@ local function unknown(kind, why)
   return why
 end
 
-local function options_for(settings, args, tty, to_file)
+local function options_for(kind, settings, args, tty, to_file, shared)
   return {
     args = args, verbose = settings.verbose, defer_print = settings["defer-print"],
     suppress_pending = settings["suppress-pending"], lang = settings.lang, tty = tty,
     columns = tty and system.columns() or nil, dumb = os.getenv("TERM") == "dumb", program = settings.program,
     lpath = settings.lpath, cpath = settings.cpath,
+    history = kind == "html" and require("itlua.cli.history").runs() or nil, results = shared,
     mask = settings.mask, err = not to_file and function(text) io.stderr:write(text) end or nil,
     warn = function(text) io.stderr:write("itlua: ", text, "\n") end,
   }
 end
 
 -- One -o: a reporter, and the file to close after it.
-local function open(argument, settings)
+local function open(argument, settings, shared)
   local kind, file = report.parse(argument)
   local args = file and {} or settings.Xoutput
   local path = file or (report.known(kind) and report.file(kind, args)) or nil
@@ -44,31 +68,34 @@ local function open(argument, settings)
     if not handle then return nil, why end
   end
   local out = handle and function(text) handle:write(text) end or to_stdout
+  local opts = options_for(kind, settings, args, not handle and system.terminal(1), handle ~= nil, shared)
   local reporter
-  reporter, why = report.new(kind, options_for(settings, args, not handle and system.terminal(1), handle ~= nil), out)
+  reporter, why = report.new(kind, opts, out)
   if not reporter then
     if handle then handle:close() end
     return nil, unknown(kind, why)
   end
-  return reporter, handle, file ~= nil
+  return reporter, handle, file ~= nil or report.beside(kind)
 end
 
 --- Opens all reports of a run.
 ---@param settings table
----@return table? group      event(ev), finish(), close() -> false and why when a report could not be written
+---@return table? group      event(ev), finish(); close() -> false and why when what goes to the standard output could not
+---                         be written or a reporter broke, and whether all files were written (it has said which were not)
 ---@return string? wrong
 function outputs.open(settings)
+  local shared = results.new { suppress_pending = settings["suppress-pending"] }
   local reporters, handles, all_to_files, timelines = {}, {}, true, false
   local wanted = { table.unpack(settings.output) }
   local index = 1
   while true do
     local argument = wanted[index]
-    -- With nothing but -o KIND:FILE there would be nothing to see.
+    -- With nothing but -o KIND:FILE (and what stands beside a report for people) there would be nothing to see.
     if not argument and all_to_files then
       argument = report.default { project = settings.project, tty = system.terminal(1) }
     end
     if not argument then break end
-    local reporter, handle, named = open(argument, settings)
+    local reporter, handle, named = open(argument, settings, shared)
     if not reporter then return nil, handle end
     reporters[#reporters + 1] = reporter
     if handle then handles[#handles + 1] = handle end
@@ -85,12 +112,10 @@ function outputs.open(settings)
   group.timelines = timelines
   function group.close()
     local flushed, problem = io.stdout:flush()
-    if not flushed then return false, problem end
-    for _, handle in ipairs(handles) do
-      local ok, why = handle:close()
-      if not ok then return false, why end
-    end
-    return not group.broken()
+    local files = true
+    for _, handle in ipairs(handles) do files = handle:close() and files end
+    if not flushed then return false, problem, files end
+    return not group.broken(), nil, files
   end
   return group
 end

@@ -172,9 +172,9 @@ function report.run(args, all)
   for _, event in ipairs(events) do reports:event(event) end
   if given.history then keep(events) end
   reports:finish()
-  local ok, why = reports.close()
+  local ok, why, files = reports.close()
   if not ok then io.stderr:write("itlua: a report could not be written", why and ": " .. why or "", "\n") end
-  return ok and whole and 0 or 1
+  return ok and files and whole and 0 or 1
 end
 
 return report

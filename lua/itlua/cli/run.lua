@@ -91,6 +91,7 @@ local function worker_settings(settings, files, args, isolated, streams)
   for_worker.file_timeout = settings["file-timeout"]
   for_worker.max_failures = settings["max-failures"]
   for_worker.audit = settings.audit
+  if settings.bisect then for_worker.retries, for_worker["keep-going"], for_worker.max_failures = nil, nil, nil end
   for_worker.arg = { table.unpack(args) }
   for_worker.isolated, for_worker.live = isolated, streams and not settings.project
   for_worker.output_limit = for_worker.live and 0 or TEST_OUTPUT
@@ -188,6 +189,13 @@ local function mask_of(settings)
   return require("itlua.mask").new { values = values }
 end
 
+-- "--bisect FILE:LINE": that test among all.
+local function take_victim(settings)
+  local roots = settings.ROOT
+  if settings.bisect ~= true or not roots or #roots ~= 1 or system.kind(roots[1]) then return end
+  if roots[1]:find(":%d+$") then settings.bisect, settings.ROOT = roots[1], nil end
+end
+
 -- "--only-changed main": the word behind it, where no file has that name.
 local function take_ref(settings)
   local roots = settings.ROOT
@@ -211,6 +219,7 @@ local function prepare(given, rest, args)
   if wrong then return nil, wrong end
   local roots
   take_ref(settings)
+  take_victim(settings)
   roots, wrong = default_roots(settings.ROOT)
   if not roots then return nil, wrong end
   roots = split_roots(roots)
@@ -219,7 +228,7 @@ local function prepare(given, rest, args)
   files, wrong = find.files(roots, settings)
   if not files then return nil, with_hint(wrong, roots) end
   settings.mask = mask_of(settings)
-  local job = { settings = settings, files = files, roots = roots, seeded = given.seed ~= nil }
+  local job = { settings = settings, files = files, roots = roots, given = given, seeded = given.seed ~= nil }
   job.runs = settings["repeat-until-failure"] and not given["repeat"] and 0 or settings["repeat"]
   job.past = history.open(settings)
   wrong = select.apply(job, job.past)
@@ -309,7 +318,7 @@ function run.run(args, all, preset)
   if not job then return refuse(wrong) end
   local settings, files = job.settings, job.files
   local reports, log = no_reports, nil
-  if not settings.list then
+  if not settings.list and not settings.bisect then
     history.prepare_reports(settings.output)
     reports, wrong = require("itlua.cli.outputs").open(settings)
     if not reports then return refuse(wrong) end
@@ -317,6 +326,7 @@ function run.run(args, all, preset)
     if wrong then return refuse(wrong) end
   end
   local jobs, concurrency, isolated = shape(settings, files)
+  if settings.bisect then jobs, concurrency, isolated = 1, 1, settings.project end
   local past = not settings.list and job.past or nil
   if jobs * concurrency > 1 then
     read_claims(files)
@@ -334,6 +344,7 @@ function run.run(args, all, preset)
   job.plan.settings.services = running and { socket = running.socket, plan = settings.services }
   local _ <close> = system.watch_signals(settings["in-process"])
   io.stdout:setvbuf("full", 65536)
+  if settings.bisect then return require("itlua.cli.bisect").run(job) end
   local at = core.clock()
   local result = run_all(job, account.teller(reports, settings, log, past))
   if past and not result.nothing then keep(job, past, at, result) end

@@ -91,6 +91,10 @@ end
 -- Options that make no sense together, and why.
 local contradictions = {
   { "repeat-until-failure", "list", "a list is the same every time" },
+  { "bisect", "list", "it runs tests" },
+  { "bisect", "last-failed", "what ran before the failure is what it looks for" },
+  { "bisect", "shard", "what ran before the failure is what it looks for" },
+  { "bisect", "repeat-until-failure", "it runs as often as it has to" },
   { "last-failed", "history=false", "what failed is what is kept" },
   { "failed-first", "history=false", "what failed is what is kept" },
   { "fail-on-flaky", "retries=0", "only a test that runs again can be flaky" },

@@ -152,6 +152,12 @@ function commands.host()
   return 0
 end
 
+-- A broker for services of kind "kafka".
+function commands.broker()
+  require("itlua.services.kafka.mock").run()
+  return 0
+end
+
 ---@param args string[]
 ---@return integer exit_code
 function services.run(args)

@@ -15,14 +15,25 @@ local function short_name(container)
   return container.image:match "([^/:@]+)[:@]?[^/]*$" or container.name
 end
 
-local function add_lines(spans, container, ahead)
-  local name = short_name(container)
-  local text = container:logs { since = test_began, tail = LINES, timestamps = true }
+--- What a container has printed since a time on the wall clock, with the time of each line.
+---@param container itlua.container.Container
+---@param since number
+---@param last integer     lines at most
+---@return { at: number, text: string }[]
+function story.lines(container, since, last)
+  local list = {}
+  local text = container:logs { since = since, tail = last, timestamps = true }
   for stamp, line in text:gmatch "(%S+) ?([^\n]*)\n" do
     local ok, moment = pcall(time.parse, stamp)
-    if ok and type(moment) == "number" then
-      spans[#spans + 1] = { at = moment - ahead, seconds = 0, what = name, detail = line:gsub("\r$", "") }
-    end
+    if ok and type(moment) == "number" then list[#list + 1] = { at = moment, text = line:gsub("\r$", "") } end
+  end
+  return list
+end
+
+local function add_lines(spans, container, ahead)
+  local name = short_name(container)
+  for _, line in ipairs(story.lines(container, test_began, LINES)) do
+    spans[#spans + 1] = { at = line.at - ahead, seconds = 0, what = name, detail = line.text, log = true }
   end
   local state = container:inspect().State
   if state.Running then return end

@@ -39,6 +39,19 @@ local function response_of(result)
   }
 end
 
+-- What a bearer token says of itself; nothing that would let somebody in.
+local function token_of(lines)
+  for _, line in ipairs(lines or {}) do
+    local text = line:match "^[Aa]uthorization:%s*[Bb]earer%s+(%S+)"
+    local ok, decoded = pcall(function() return text and require("itlua.jwt").decode(text) end)
+    local claims = ok and decoded and (decoded.claims or decoded.payload)
+    if type(claims) == "table" then
+      local alg = decoded.header and decoded.header.alg
+      return { exp = claims.exp, nbf = claims.nbf, iss = claims.iss, aud = claims.aud, alg = alg }
+    end
+  end
+end
+
 --- Of the frame of a request: client, method, URL, plan, box, jar; and its response.
 ---@param kept table
 ---@return { request: table, response?: table, curl: string }
@@ -47,9 +60,10 @@ function story.of(kept)
   local s = client._settings
   local headers = headers_of(plan and plan.headers or s.headers)
   if (plan and plan.user) or s.user then headers.Authorization = "***" end
+  local token = token_of(plan and plan.headers or s.headers)
   local ok, command = pcall(curl.command, client, method, url, plan, kept[6])
   return {
-    request = { method = method, url = url, headers = headers, body = body_of(plan) },
+    request = { method = method, url = url, headers = headers, body = body_of(plan), token = token },
     response = response_of(kept.result), curl = ok and command or nil,
   }
 end

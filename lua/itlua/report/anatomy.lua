@@ -1,6 +1,6 @@
---- What there is to say about one problem, as named sections of plain lines: the message or diff, the spec's source
--- around the failing line, the timeline, captured output, the stack, the command that runs just this test.
--- The terminal paints them, JUnit prints them as they are.
+--- What there is to say about one problem: the message or diff, the spec's source around the failing line, the timeline, the
+-- likely cause, the stack, the command that runs just this test. Reports print all of it in this order, see
+-- anatomy_text.lua for those of plain text.
 
 local mask = require "itlua.mask"
 local tally = require "itlua.report.tally"
@@ -131,6 +131,8 @@ end
 ---@field what string       "http"
 ---@field detail string
 ---@field outcome string
+---@field log boolean       a line that a service printed
+---@field data? table       see event.lua
 
 local function decode(json_text)
   local ok, json = pcall(require, "itlua.json")
@@ -157,10 +159,45 @@ function anatomy.timeline(record)
       what = text.one_line(tostring(span.what or ""):match "^[^.]*"),
       detail = text.one_line(tostring(span.detail or "")),
       outcome = text.one_line(tostring(span.outcome or "")),
+      log = span.log == true, data = type(span.data) == "table" and span.data or nil, n = i,
     }
   end
-  table.sort(spans, function(a, b) return a.at < b.at end)
+  table.sort(spans, function(a, b)
+    if a.at ~= b.at then return a.at < b.at end
+    return a.n < b.n
+  end)
   return spans
+end
+
+---@class itlua.report.wait
+---@field where string      file:line
+---@field what string       "sql"
+---@field detail string
+---@field seconds number
+---@field spawned? string   where the task was spawned; nil: the test's own
+
+--- What the test's tasks waited for when its time was over, its own wait first.
+---@param record itlua.report.record
+---@return itlua.report.wait[]
+function anatomy.waits(record)
+  local problem = record.event or {}
+  local waits = {}
+  for i, wait in ipairs(problem.waits and decode(problem.waits) or {}) do
+    waits[i] = {
+      where = text.one_line(tostring(wait.where or "?")), what = text.one_line(tostring(wait.what or ""):match "^[^.]*"),
+      detail = text.one_line(tostring(wait.detail or "")), seconds = tonumber(wait.seconds) or 0,
+      spawned = wait.spawned and text.one_line(tostring(wait.spawned)) or nil,
+    }
+  end
+  return waits
+end
+
+--- The likely cause, a line or several.
+---@param record itlua.report.record
+---@return string[]?
+function anatomy.cause(record)
+  local said = record.event and record.event.cause
+  return said and said ~= "" and text.lines(text.visible(said)) or nil
 end
 
 --- The stack's frames, outermost last, without itlua's own and C's.
@@ -203,7 +240,8 @@ function anatomy.again(record, run, program)
   else
     words[#words + 1] = shell_word(file)
   end
-  if run and run.randomized and run.seed then words[#words + 1] = "--seed " .. run.seed end
+  -- Also where nothing is shuffled: made-up data comes of it.
+  if run and run.seed then words[#words + 1] = "--seed " .. run.seed end
   return table.concat(words, " ")
 end
 

@@ -1,11 +1,13 @@
 --- Prints the anatomy of one failure for a terminal: what a person reads who did not write the spec.
 
 local anatomy = require "itlua.report.anatomy"
+local exchange = require "itlua.report.exchange"
 local text = require "itlua.report.text"
 
 local failure_view = {}
 
 local max_spans, max_output_lines, max_frames, max_message_lines = 15, 20, 8, 60
+local max_whole = 400 -- lines of one exchange, under -v
 
 -- "✗ orders · api · creates an order        specs/orders/api_spec.lua:21   37 ms", on two lines where it does not
 -- fit.
@@ -85,6 +87,51 @@ local function source_lines(view, record, lines)
   end
 end
 
+-- When its time was over: what each of its tasks waited for.
+local function wait_lines(view, record, lines)
+  local waits, p = anatomy.waits(record), view.paint
+  if #waits == 0 then return end
+  local where_width, what_width = 0, 0
+  for _, wait in ipairs(waits) do
+    where_width = math.max(where_width, math.min(view.columns // 2, text.width(wait.where)))
+    what_width = math.max(what_width, math.min(10, text.width(wait.what)))
+  end
+  lines[#lines + 1] = ""
+  lines[#lines + 1] = p("dim", #waits == 1 and "it waited" or ("it waited, in %d tasks"):format(#waits))
+  local room = math.max(8, view.columns - where_width - what_width - 18)
+  for _, wait in ipairs(waits) do
+    lines[#lines + 1] = ("  %s  %s  %s %s"):format(p("cyan", text.pad(wait.where, where_width)), text.pad(wait.what,
+      what_width),
+      text.pad(text.clip(wait.detail, room), room), p("dim", text.pad(text.duration(wait.seconds), 8, true)))
+    if wait.spawned and wait.spawned ~= wait.where then
+      lines[#lines + 1] = p("dim", ("  %s  in a task spawned at %s"):format((" "):rep(where_width), wait.spawned))
+    end
+  end
+end
+
+local function is_bad(outcome)
+  return outcome:find "timeout" or outcome:find "error" or outcome:find "refused" or outcome:find "REFUSED"
+    or outcome:find "^[45]%d%d " or outcome:find "^failed" or outcome:find "^no answer"
+end
+
+-- What an operation sent and got, below its line.
+local function exchange_lines(view, span, indent, lines)
+  local p = view.paint
+  if not view.verbose then
+    local short = exchange.short(span)
+    if short then lines[#lines + 1] = indent .. p("dim", text.clip(short, math.max(12, view.columns - #indent - 4))) end
+    return
+  end
+  local whole = exchange.whole(span)
+  for i, line in ipairs(whole) do
+    if i > max_whole then
+      lines[#lines + 1] = indent .. p("dim", ("… %s more"):format(text.count(#whole - i + 1, "line")))
+      return
+    end
+    lines[#lines + 1] = indent .. p("dim", line)
+  end
+end
+
 local function timeline_lines(view, record, lines)
   local p = view.paint
   local spans = anatomy.timeline(record)
@@ -96,19 +143,24 @@ local function timeline_lines(view, record, lines)
   local what_width = 4
   for i = first, #spans do what_width = math.max(what_width, math.min(10, text.width(spans[i].what))) end
   local room = math.max(8, view.columns - 2 - 11 - what_width - 2 - 10)
+  local indent = (" "):rep(11 + what_width + 2)
   for i = first, #spans do
     local span = spans[i]
-    local detail = span.detail
-    local bad = span.outcome:find "timeout" or span.outcome:find "error" or span.outcome:find "refused"
-    local tail = span.outcome ~= "" and " → " .. span.outcome or ""
-    -- What came of it matters more than the end of a long URL.
-    detail = text.clip(detail, math.max(8, room - text.width(tail)))
-    tail = text.clip(tail, math.max(0, room - text.width(detail)))
-    local shown = text.pad(detail .. tail, room)
-    if tail ~= "" and bad then shown = detail .. p("red", tail) .. shown:sub(#detail + #tail + 1) end
+    local what = text.pad(text.clip(span.what, what_width), what_width)
     local at, took = text.pad(text.duration(span.at), 9, true), text.pad(text.duration(span.seconds), 8, true)
-    lines[#lines + 1] = ("%s  %s  %s %s"):format(p("dim", at), text.pad(text.clip(span.what, what_width), what_width),
-      shown, p("dim", took))
+    if span.log then
+      local said = view.verbose and span.detail or text.clip(span.detail, room + 9)
+      lines[#lines + 1] = ("%s  %s  %s"):format(p("dim", at), p("cyan", what), said)
+    else
+      local detail, tail = span.detail, span.outcome ~= "" and " → " .. span.outcome or ""
+      -- What came of it matters more than the end of a long URL.
+      detail = text.clip(detail, math.max(8, room - text.width(tail)))
+      tail = text.clip(tail, math.max(0, room - text.width(detail)))
+      local shown = text.pad(detail .. tail, room)
+      if tail ~= "" and is_bad(span.outcome) then shown = detail .. p("red", tail) .. shown:sub(#detail + #tail + 1) end
+      lines[#lines + 1] = ("%s  %s  %s %s"):format(p("dim", at), what, shown, p("dim", took))
+      exchange_lines(view, span, indent, lines)
+    end
   end
 end
 
@@ -143,6 +195,42 @@ local function stack_lines(view, record, lines)
   end
 end
 
+-- Words on lines of a width, the later ones without a mark in front.
+local function wrapped(s, width)
+  local lines, line = {}, ""
+  for word in s:gmatch "%S+" do
+    if line ~= "" and text.width(line) + 1 + text.width(word) > width then
+      lines[#lines + 1] = line
+      line = word
+    else
+      line = line == "" and word or line .. " " .. word
+    end
+  end
+  lines[#lines + 1] = line
+  return lines
+end
+
+local LABEL = 9 -- columns of the words in front
+
+local function row(view, lines, label, said, colour)
+  local p = view.paint
+  local room = math.max(16, view.columns - LABEL - 4)
+  for _, part in ipairs(said) do
+    for _, line in ipairs(wrapped(part, room)) do
+      lines[#lines + 1] = p("dim", text.pad(label, LABEL)) .. "  " .. (colour and p(colour, line) or line)
+      label = ""
+    end
+  end
+end
+
+local function cause_lines(view, record, lines)
+  local said = anatomy.cause(record)
+  if not said then return end
+  lines[#lines + 1] = ""
+  row(view, lines, "likely", { said[1] }, "yellow")
+  row(view, lines, "", { table.unpack(said, 2) })
+end
+
 local function footer_lines(view, record, lines, curl)
   local p, problem = view.paint, record.event or {}
   local footer = {}
@@ -151,10 +239,13 @@ local function footer_lines(view, record, lines, curl)
   if again then footer[#footer + 1] = { "again", again } end
   curl = curl or problem.curl
   if curl and curl ~= "" then footer[#footer + 1] = { "request", text.one_line(curl) } end
-  if record.left then footer[#footer + 1] = { "left open", text.one_line(record.left) } end
+  for i, line in ipairs(record.left and text.lines(record.left) or {}) do
+    footer[#footer + 1] = { i == 1 and "left open" or "", text.one_line(line) }
+  end
   if #footer == 0 then return end
   lines[#lines + 1] = ""
-  for _, row in ipairs(footer) do lines[#lines + 1] = p("dim", text.pad(row[1], 9)) .. "  " .. row[2] end
+  -- Commands are not wrapped: they are there to be copied.
+  for _, entry in ipairs(footer) do lines[#lines + 1] = p("dim", text.pad(entry[1], LABEL)) .. "  " .. entry[2] end
 end
 
 ---@class itlua.report.view
@@ -190,10 +281,12 @@ end
 function failure_view.full(view, record, names, printed)
   local lines = {}
   local curl = message_lines(view, record, lines)
+  wait_lines(view, record, lines)
   source_lines(view, record, lines)
   timeline_lines(view, record, lines)
   output_lines(view, printed, lines)
   stack_lines(view, record, lines)
+  cause_lines(view, record, lines)
   footer_lines(view, record, lines, curl)
   local parts = header(view, record, names)
   parts[#parts + 1] = ""

@@ -153,6 +153,13 @@ local function full_name(ev)
   return name .. " " .. own
 end
 
+--- What a problem outside tests is called, and where it is said to be.
+---@param ev table
+---@return string name, string? source, integer? line
+function tally.outside(ev)
+  return full_name(ev), place(ev)
+end
+
 function handlers.problem(self, ev)
   if ev.retried then return nil end
   local running = self.running[ev.file]

@@ -47,6 +47,7 @@ end
 -- What failures with one cause have in common: the message without what differs by chance.
 local function cause_of(record)
   local problem = record.event or {}
+  if problem.cause_key then return problem.cause_key end
   local message = (record.message or ""):gsub("^[^\n]-:%d+: ", ""):match "^[^\n]*"
   message = message:gsub("0x%x+", "0x"):gsub("%d+", "#")
   if record.kind ~= "error" then return nil end
@@ -70,7 +71,8 @@ local function print_failure(self, record, printed)
   self.after = "failure"
   local cause = cause_of(record)
   if cause and not self.verbose then
-    local group = self.causes[cause] or { count = 0, files = {}, message = anatomy.message(record)[1] }
+    local group = self.causes[cause] or { count = 0, files = {}, message = (anatomy.cause(record)
+      or anatomy.message(record))[1] }
     self.causes[cause] = group
     group.count = group.count + 1
     local file = record.event and record.event.file or ""

@@ -31,6 +31,19 @@ end
 -- C1 controls (U+0080 to U+009F): some terminals take them for escapes.
 local function c1(pair) return ("\\u00%02X"):format(pair:byte(2)) end
 
+-- What turns the direction of the text after it (U+202A to U+202E, U+2066 to U+2069): code that reads otherwise than it is.
+local function turned(third, fourth)
+  if third == "\x80" and fourth >= "\xAA" and fourth <= "\xAE" or third == "\x81" and fourth >= "\xA6" and fourth <= "\xA9" then
+    return ("\\u%04X"):format(utf8.codepoint("\xE2" .. third .. fourth))
+  end
+end
+
+local function c1_and_turns(s)
+  s = text.utf8(s):gsub("\xC2[\x80-\x9F]", c1)
+  if s:find "\xE2[\x80\x81]" then s = s:gsub("\xE2([\x80\x81])([\x80-\xBF])", turned) end
+  return s
+end
+
 --- Control characters other than newline and tab made visible; also valid UTF-8.
 ---@param s string
 ---@return string
@@ -39,7 +52,7 @@ function text.visible(s)
     s = s:gsub("\r\n", "\n"):gsub("[\0-\8\11-\31\127]", picture)
   end
   if not s:find "[\128-\255]" then return s end
-  return (text.utf8(s):gsub("\xC2[\x80-\x9F]", c1))
+  return c1_and_turns(s)
 end
 
 --- What a program printed, made safe for a terminal: colours (SGR) stay if wanted, other escapes become visible.
@@ -62,7 +75,7 @@ function text.captured(s, colours)
     at = at + 1
     return kept[at] or picture(c)
   end)
-  return (text.utf8(s):gsub("\xC2[\x80-\x9F]", c1))
+  return c1_and_turns(s)
 end
 
 -- Ranges of code points that take two columns, and of those that take none.
@@ -156,7 +169,7 @@ function text.duration(seconds)
   if seconds < 0.1 then return ("%.0f ms"):format(seconds * 1000) end
   if seconds < 10 then return ("%.2f s"):format(seconds) end
   if seconds < 120 then return ("%.1f s"):format(seconds) end
-  return ("%d min %d s"):format(seconds // 60, seconds % 60)
+  return ("%d min %d s"):format(seconds // 60, seconds % 60 // 1)
 end
 
 --- "1 test", "3 tests".

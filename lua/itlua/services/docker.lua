@@ -78,6 +78,9 @@ function docker.run(offer, context, options)
     c:stop { timeout = math.ceil(seconds) }
   end
   function instance.read_log(_, last, since) return c:logs { tail = last, since = since } end
+  function instance.timed_lines(_, since, last)
+    return require("itlua.container.story").lines(c, since, last)
+  end
   function instance:discard()
     local ok, err = pcall(c.remove, c)
     if not ok and core.is_error(err) ~= "container" then error(err, 0) end

@@ -48,6 +48,8 @@ end
 
 -- Takes in what its process prints, with the time of each line.
 local function listen(self, process)
+  if self.heard == process then return end -- it was stopped without being ended
+  self.heard = process
   core.daemon(function()
     while true do
       local ok, line = pcall(process.read_line, process)
@@ -75,12 +77,16 @@ function Entry:log(since, last)
   return table.concat(texts, "\n")
 end
 
---- The same with the time of each line, for timelines; nothing of one whose log is elsewhere.
+--- The same with the time of each line, for timelines; nothing of one whose log has no times.
 ---@param since number
 ---@param last integer
 ---@return { at: number, text: string }[]
 function Entry:lines_since(since, last)
   local list = {}
+  if self.instance and self.instance.timed_lines then
+    local ok, lines = pcall(self.instance.timed_lines, self.instance, since, last)
+    return ok and lines or list
+  end
   for i = math.max(1, #self.lines - last + 1), #self.lines do
     if self.lines[i].at >= since then list[#list + 1] = self.lines[i] end
   end

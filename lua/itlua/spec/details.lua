@@ -1,5 +1,6 @@
 --- What a failure can tell beyond its message. Loaded with the first failure.
 
+local core = require "itlua.core"
 local outcome = require "itlua.spec.outcome"
 
 local details = {}
@@ -18,6 +19,22 @@ function details.timeline(since, fine)
   local timeline = module_of_ours "itlua.spec.timeline"
   if not timeline then return nil end
   local ok, text = pcall(timeline.json, since, fine)
+  return ok and text or nil
+end
+
+--- What the tasks of a test were waiting for when its time was over, the test's own wait first, as a JSON array.
+---@param raised table      the deadline's error
+---@param since? integer
+---@return string?
+function details.waits(raised, since)
+  local list = core.waits(since)
+  if raised.waited then
+    table.insert(list, 1, {
+      where = raised.where, what = raised.waited_for, detail = raised.waited_detail, seconds = raised.waited,
+    })
+  end
+  local json = list[1] and module_of_ours "itlua.json"
+  local ok, text = pcall(function() return json and json.encode(list, { utf8 = "replace" }) or nil end)
   return ok and text or nil
 end
 

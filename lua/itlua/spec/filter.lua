@@ -45,36 +45,6 @@ local function tags(value)
   return all
 end
 
--- What is chosen of a file: tests by their full names, and names of which everything below is.
-local function choice_of(entries)
-  local choice = { names = {}, whole = {}, list = entries }
-  for _, entry in ipairs(entries) do
-    if entry.whole then choice.whole[#choice.whole + 1] = entry.name end
-    choice.names[entry.name] = true
-    choice.all = choice.all or entry.name == ""
-  end
-  return choice
-end
-
-local function below(name, block) return name:sub(1, #block + 1) == block .. " " end
-
---- A function that says whether an element is among the tests that were chosen by name for its file, or around one.
----@param chosen table<string, { name: string, whole?: boolean }[]>    by path
-local function chooser(chosen, tree)
-  local choices = {}
-  return function(descriptor, name)
-    local file = tree:file_of(tree.current)
-    local entries = file and chosen[file.name]
-    if not entries then return true end
-    local choice = choices[file.name] or choice_of(entries)
-    choices[file.name] = choice
-    local full = full_name(tree, name)
-    if choice.all or choice.names[full] then return true end
-    if any(choice.whole, function(block) return below(full, block) end) then return true end
-    return descriptor == "describe" and any(entries, function(entry) return below(entry.name, full) end)
-  end
-end
-
 local function usable(name)
   return name == nil or type(name) == "string" or type(name) == "number"
 end
@@ -102,7 +72,7 @@ local function name_checker(tree)
 end
 
 --- A function that says whether an element with this descriptor and name is to be declared.
----@param options table       tags, exclude-tags, filter, filter-out, name, exclude-names-file, chosen
+---@param options table       tags, exclude-tags, filter, filter-out, name, exclude-names-file
 ---@param tree itlua.spec.tree
 ---@return fun(descriptor: string, name: any): boolean
 function filter.new(options, tree)
@@ -125,13 +95,6 @@ function filter.new(options, tree)
   end
 
   local check = name_checker(tree)
-  if options.chosen then
-    local is_chosen = chooser(options.chosen, tree)
-    return function(descriptor, name)
-      check(descriptor, name)
-      return not NAMED[descriptor] or fits(descriptor, name) and is_chosen(descriptor, name)
-    end
-  end
   if not by_name and not unwanted[1] then
     return function(descriptor, name)
       check(descriptor, name)

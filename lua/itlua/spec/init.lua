@@ -3,6 +3,7 @@
 
 local api = require "itlua.spec.api"
 local assertions = require "itlua.spec.assertions"
+local chosen_of = require "itlua.spec.chosen"
 local compat = require "itlua.spec.compat"
 local core = require "itlua.core"
 local exit = require "itlua.spec.exit"
@@ -136,15 +137,17 @@ local function run_chunk(session, path, found)
   local suite = session.suite
   local getTrace, rewriteMessage = found.getTrace, found.rewriteMessage
   local run = setmetatable({ getTrace = getTrace, rewriteMessage = rewriteMessage }, { __call = found.chunk })
-  local wanted = session.options.lines and session.options.lines[path]
+  local options = session.options
+  local wanted, chosen = options.lines and options.lines[path], options.chosen and options.chosen[path]
   suite.file = { name = path, source = "@" .. path, getTrace = getTrace, rewriteMessage = rewriteMessage }
-  suite.simple = not suite.observed and found.plain and not wanted or false
+  suite.simple = not suite.observed and found.plain and not wanted and not chosen or false
   suite.executors.file(path, run)
   local root = suite.tree.root
   local siblings = suite.tree.children[root]
   local file = siblings and siblings[#siblings]
   if file and file.run == run then
     suite.selection = wanted and lines.new("@" .. path, wanted, file) or nil
+    if chosen then suite.selection = chosen_of.new(chosen, suite.tree, suite.selection) end
     suite.run(file)
     suite.selection = nil
     if not suite.observed then suite.tree:forget(file) end

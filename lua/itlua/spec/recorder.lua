@@ -221,12 +221,19 @@ local function name_of(recorder, element, tree)
 end
 
 -- What an itlua error object and an assertion tell beyond their message.
-local function add_details(event, found)
+local told_of_errors = { "table", "constraint", "detail" }
+
+local function add_details(event, found, since)
   local raised = found.raised
   local kind = raised ~= nil and core.is_error(raised)
   if kind then
     event.error_kind = kind
     event.error_code = type(raised.code) == "string" and raised.code or nil
+    for _, name in ipairs(told_of_errors) do
+      local value = raised[name]
+      if type(value) == "string" then event["error_" .. name] = value end
+    end
+    if kind == "timeout" and raised.scope then event.waits = require("itlua.spec.details").waits(raised, since) end
   end
   local details = require "itlua.spec.details"
   event.diff = details.diff(raised)
@@ -256,7 +263,7 @@ function Recorder:problem(status, element, message, trace)
   local parent = suite.tree.parents[element]
   event.randomseed = parent and parent.randomseed
   if status ~= "pending" then
-    add_details(event, found)
+    add_details(event, found, self.since)
     event.timeline = require("itlua.spec.details").timeline(self.since)
     self.told_timeline = event.id and event.timeline and true
   end
@@ -284,7 +291,7 @@ function Recorder:task_failed(leftover, name, block)
     message = ("%s\n(in a task spawned at %s that nobody joined)"):format(blame.message(raised, trace), leftover.where),
     source = trace.short_src, line = trace.currentline, at_line = trace.currentline, traceback = leftover.traceback,
   }
-  add_details(event, { raised = raised })
+  add_details(event, { raised = raised }, self.since)
   event.timeline = require("itlua.spec.details").timeline(self.since)
   self:count("error")
   return event

@@ -111,6 +111,54 @@ describe("a service of kind kafka", function()
     assert.is_truthy(text:find("✗ metadata with a broker", 1, true), text)
   end)
 
+  describe("that is embedded", function()
+    it("is librdkafka's mock cluster, which keeps its records when it is stopped", function()
+      local dir = using([[{ kind = "kafka", provider = "embedded" }]], [[
+        local services, task = require "itlua.services", require "itlua.task"
+        local bus, probe = services.bus, require("itlua.kafka.mock").probe
+        it("comes back", function()
+          assert.equal("embedded", bus.provider)
+          local place, pid = bus.brokers, bus.pid
+          assert.is_truthy(probe(place, 5).cluster:find "^mockCluster")
+          bus:stop()
+          assert.has_error(function() probe(place, 1) end)
+          assert.equal("stopped", bus.state)
+          bus:start()
+          assert.equal(pid, bus.pid)
+          assert.equal(place, bus.brokers)
+          probe(place, 5, "t")
+          bus:pause()
+          assert.has_error(function() probe(place, 0.3) end)
+          bus:resume()
+          probe(place, 5, "t")
+        end)
+        it("is another after its death", function()
+          local pid = bus.pid
+          bus:signal "KILL"
+          task.eventually(function() return bus.state == "ended" end, { timeout = 10 })
+          bus:restart()
+          assert.are_not.equal(pid, bus.pid)
+          probe(bus.brokers, 5, "t")
+        end)
+      ]])
+      local text = project.passes(dir, { "-j", "1", "--timeout=100" }, environment())
+      assert.is_truthy(text:find "bus  librdkafka [%d.]+'s mock cluster %(embedded, ", text)
+    end)
+
+    it("takes no settings of a broker", function()
+      local text = told(using [[{ kind = "kafka", provider = "embedded", settings = { ["num.partitions"] = 2 } }]])
+      assert.is_truthy(text:find("it is librdkafka's mock cluster, which takes no settings", 1, true), text)
+    end)
+
+    it("is what a machine with nothing else has, and says so", function()
+      local text = project.run(using [[{ kind = "kafka" }]], { "doctor" },
+        environment { JAVA_HOME = "/nowhere", KAFKA_HOME = looks_like "4.3.1" }).stdout
+      assert.is_truthy(text:find("ok  bus            embedded: librdkafka", 1, true), text)
+      assert.is_truthy(text:find("(not environment: KAFKA_BROKERS is not set; not ", 1, true), text)
+      assert.is_truthy(text:find("not native: JAVA_HOME is /nowhere, which has no bin/java", 1, true), text)
+    end)
+  end)
+
   it("refuses settings that are none", function()
     local result = project.run(using [[{ kind = "kafka", settings = { a = {} } }]], {}, environment())
     assert.equal(2, result.code, result.stdout)

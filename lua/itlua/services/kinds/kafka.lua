@@ -19,18 +19,18 @@ local TOPIC <const> = "itlua-ready" -- whose first record proves that the broker
 
 local function probe(...) return require("itlua.kafka.mock").probe(...) end
 
-local function answers(fields, topic)
-  return {
-    name = topic and "metadata with a broker, and a record taken" or "metadata with a broker",
-    try = function() return probe(fields.brokers, 0.5, topic).brokers >= 1 end,
+-- The last condition; where it is may only be known by then.
+local function works(instance)
+  local fields, list = instance.fields, instance.ready or {}
+  instance.ready = list
+  list[#list + 1] = {
+    name = "metadata with a broker, and a record taken",
+    try = function()
+      fields.brokers = ("%s:%d"):format(fields.host, fields.port)
+      fields.url = "kafka://" .. fields.brokers
+      return probe(fields.brokers, 0.5, TOPIC).brokers >= 1
+    end,
   }
-end
-
-local function with_address(instance, topic)
-  local fields = instance.fields
-  fields.brokers = ("%s:%d"):format(fields.host, fields.port)
-  fields.url = "kafka://" .. fields.brokers
-  instance.ready = { answers(fields, topic) }
   return instance
 end
 
@@ -68,10 +68,22 @@ function native.find(spec)
 end
 
 function native.start(context, offer)
-  return with_address(require("itlua.services.kafka.broker").start(context, offer), TOPIC)
+  return works(require("itlua.services.kafka.broker").start(context, offer))
 end
 
-kafka.providers = { environment, native }
+-- ---- none at all
+
+local embedded = { name = "embedded" }
+
+function embedded.find(spec)
+  return require("itlua.services.kafka.mock").find(spec)
+end
+
+function embedded.start()
+  return works(require("itlua.services.kafka.mock").start())
+end
+
+kafka.providers = { environment, native, embedded }
 
 function kafka.check(spec)
   for name, value in pairs(spec.settings or {}) do

@@ -1,0 +1,70 @@
+// The timeline of one test across everything it spoke to: what, to whom, what came of it, and when, as bars on one axis.
+
+const protocols = [
+  ['http', /^(http|server|graphql|sse)/], ['sql', /^(sql|pg|migrat|fixture)/], ['redis', /^redis/], ['kafka', /^(kafka|capture|event)/],
+  ['container', /^(container|docker|image|services?)/], ['wait', /^(task|sleep|wait|eventually|core)/], ['process', /^(process|app|exec)/],
+];
+
+function protocolOf(what) {
+  const found = protocols.find(([, pattern]) => pattern.test(what.toLowerCase()));
+  return found ? found[0] : 'other';
+}
+
+const troubled = /timeout|error|refused|fail|cancel|reset|denied|violat|still (waiting|running)|→ ?[45]\d\d|^[45]\d\d\b/i;
+
+// Round steps for an axis of about five marks.
+function ticks(total) {
+  const rough = total / 5, power = Math.pow(10, Math.floor(Math.log10(rough || 1)));
+  const step = [1, 2, 5, 10].map(n => n * power).find(n => n >= rough) || power;
+  const marks = [];
+  for (let at = 0; at <= total * 1.0001; at += step) marks.push(at);
+  return marks;
+}
+
+function axis(total) {
+  return el('div', { class: 'axis', 'aria-hidden': 'true' }, ticks(total).map(at => el('span', { class: at / total > 0.93 ? 'last' : '', style: { left: at / total * 100 + '%' } }, duration(at))));
+}
+
+function legend(used) {
+  return el('p', { class: 'legend', 'aria-hidden': 'true' }, used.map(name => el('span', {}, el('i', { class: 'p-' + name }), name)));
+}
+
+function spanRow(span, total, index) {
+  const protocol = protocolOf(span.what), bad = troubled.test(span.outcome);
+  const left = Math.min(99.6, span.at / total * 100), width = Math.max(0.4, Math.min(100 - left, span.ms / total * 100));
+  const id = 'span-' + index;
+  const facts = [
+    el('span', { class: 'what p-' + protocol }, span.what.replace(/\..*/, '')),
+    el('span', { class: 'said' }, span.detail, span.outcome ? [el('span', { class: 'dim' }, ' → '), el('span', { class: bad ? 'bad' : 'came' }, span.outcome)] : null),
+    el('span', { class: 'ms began' }, el('span', { class: 'hidden' }, 'at '), duration(span.at)),
+    el('span', { class: 'track', 'aria-hidden': 'true' }, el('i', { class: 'bar p-' + protocol + (bad ? ' bad' : ''), style: { left: left + '%', width: width + '%' } })),
+    el('span', { class: 'ms' }, el('span', { class: 'hidden' }, 'took '), duration(span.ms)),
+  ];
+  if (!span.data) return el('li', {}, el('div', { class: 'span' }, facts));
+  const body = el('div', { class: 'span-data', id, hidden: true });
+  const button = el('button', {
+    type: 'button', class: 'span opens', 'aria-expanded': 'false', 'aria-controls': id,
+    onclick: () => {
+      const shown = body.hidden;
+      if (shown && !body.firstChild) body.append(spanData(span.data));
+      body.hidden = !shown;
+      button.setAttribute('aria-expanded', String(shown));
+    },
+  }, facts);
+  return el('li', {}, button, body);
+}
+
+function waterfall(spans) {
+  if (!spans.length) return null;
+  const total = Math.max(0.1, ...spans.map(span => span.at + span.ms));
+  const used = Array.from(new Set(spans.map(span => protocolOf(span.what))));
+  const open = el('button', {
+    type: 'button', class: 'copy', onclick: () => {
+      const closed = list.querySelectorAll('.opens[aria-expanded=false]');
+      (closed.length ? closed : list.querySelectorAll('.opens')).forEach(button => button.click());
+    },
+  }, 'Open or close all');
+  const list = el('ol', { class: 'waterfall' }, spans.map((span, i) => spanRow(span, total, i)));
+  return section('Timeline', el('div', { class: 'wf-head' }, legend(used), spans.some(span => span.data) ? open : null),
+    el('div', { class: 'wf-axis' }, axis(total)), list);
+}
