@@ -2,6 +2,7 @@
 --
 --     assert.response(r).has.status(201)                          see assert/response.lua
 --     assert.row(db, "SELECT …").has { status = "pending" }       see assert/sql.lua
+--     assert.happened({ "POST /orders", "orders.created" }).in_order()     see assert/happened.lua
 --     assert.subset({ id = 7 }, value)                            what is not named does not matter
 --     assert.eventually(function() return done() end, { timeout = 5, interval = 0.1 })
 --     local err = assert.raises({ kind = "http", code = "ECONNREFUSED" }, function() api:get "/" end)
@@ -11,6 +12,7 @@
 
 local blame = require "itlua.assert.blame"
 local diff = require "itlua.diff"
+local happened = require "itlua.assert.happened"
 local match = require "itlua.match"
 local migrations = require "itlua.assert.migrations"
 local redis = require "itlua.assert.redis"
@@ -184,6 +186,7 @@ function assertions.install(luassert, note)
   sql.install(luassert, matcher, namespaces)
   migrations.install(luassert)
   redis.install(luassert)
+  happened.install(luassert)
   luassert:register("assertion", "subset", subset(matcher), TEXT, TEXT)
   luassert:register("assertion", "eventually", eventually, TEXT, TEXT)
   luassert:register("assertion", "raises", raises(matcher), TEXT, TEXT)

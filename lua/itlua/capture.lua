@@ -18,12 +18,12 @@ local matching = require "itlua.capture.matching"
 local order = require "itlua.capture.order"
 local show = require "itlua.show"
 local story = require "itlua.capture.story"
+local trace = require "itlua.capture.trace"
 local wait = require "itlua.capture.wait"
 
 local capture = {}
 
 local DEFAULT_LIMIT <const> = 200000 -- records held
-local SPANS <const> = 40 -- of one capture in the timeline, which is small
 
 ---@class itlua.capture.Record
 ---@field value any         decoded
@@ -98,13 +98,6 @@ local function check(self, record)
   for _, fn in ipairs(checks) do fn(record, self) end
 end
 
-local function in_timeline(self, record)
-  if self.spans > SPANS then return end
-  local outcome = self.spans == SPANS and "captured; the next are not shown here" or "captured"
-  self.spans = self.spans + 1
-  core.span_end(core.span("events", story.line(self, record, 120), story.data(self, record)), outcome)
-end
-
 --- Nothing more will come, for a reason: what waits raises it.
 ---@param err any
 function Capture:fail(err)
@@ -158,7 +151,7 @@ function Capture:push(record)
   self.count = self.count + 1
   record.n = self.count
   records[#records + 1] = record
-  in_timeline(self, record)
+  trace.add(self, record)
   if self.check or checks[1] then
     local ok, problem = pcall(check, self, record)
     if not ok and self.refused == nil then
@@ -212,6 +205,7 @@ function capture.new(source, options)
     bell = core.bell(), began = core.now(),
   }, Capture)
   source.capture = self
+  trace.began(self)
   self.lease = closing.add("capture of " .. self.name, 1, function() self:close() end, true)
   local readers = source.readers or { source.receive }
   self.reading = #readers

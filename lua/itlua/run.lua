@@ -6,6 +6,8 @@ local run = {
   file = "",      ---@type string    the spec file or script
   in_test = false, ---@type boolean  a test runs, its before_each and after_each hooks included
   test = nil,     ---@type string?   its full name, where somebody registered
+  since = nil,    ---@type integer?  core.mark() when it began
+  began = nil,    ---@type number?   core.now() then
   audit = false,  ---@type boolean   `--audit`: name what a test leaves behind
   services = nil, ---@type { socket: string, plan: table }?   where the run's services are, see itlua.services
   watched = false, ---@type boolean  somebody registered for the tests of this file
@@ -39,6 +41,7 @@ end
 function run.begin(file)
   before, after, at_end = {}, {}, {}
   run.file, run.test, run.in_test, run.watched = file, nil, false, false
+  run.since, run.began = nil, nil
 end
 
 --- A test begins. Raises what a registered function raised.

@@ -158,6 +158,13 @@ function task.shield(seconds, fn, ...)
   return with_scope(seconds, true, fn, ...)
 end
 
+--- What has happened in the test so far, in order and on one clock: requests, statements, commands, captured events,
+--- lines of services. assert.happened is about it.
+---@return itlua.timeline.Entry[]
+function task.timeline()
+  return (require "itlua.timeline".entries())
+end
+
 -- ---- eventually
 
 local function show(value)

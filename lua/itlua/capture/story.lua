@@ -6,67 +6,12 @@ local diff = require "itlua.diff"
 local match = require "itlua.match"
 local matching = require "itlua.capture.matching"
 local show = require "itlua.show"
+local trace = require "itlua.capture.trace"
 
 local story = {}
 
 local SHOWN <const> = 10 -- records
 local COMPARED <const> = 1000 -- of the last records, for the nearest
-
--- ---- a record
-
--- Where it stood: "orders[0]@17 key=c-1".
-local function place(record)
-  local parts = {}
-  if record.topic then
-    parts[1] = record.partition and ("%s[%d]"):format(record.topic, record.partition) or record.topic
-    if record.offset then parts[1] = parts[1] .. "@" .. record.offset end
-  elseif record.channel then
-    parts[1] = record.channel
-  end
-  if record.id and record.id ~= "" then parts[#parts + 1] = tostring(record.id) end
-  if record.key ~= nil then parts[#parts + 1] = "key=" .. show.cut(show.escape(tostring(record.key)), 60) end
-  return table.concat(parts, " ")
-end
-
--- What it says, on one line.
-local function content(record, limit)
-  if record.line then
-    local text = show.escape(show.cut(record.line, limit)):gsub('\\(["\\])', "%1") .. (#record.line > limit and "…" or "")
-    return (record.stream == "stderr" and "stderr  " or "") .. text
-  end
-  return show.value(record.value, limit)
-end
-
---- A record on one line, with the capture's name where the record does not say where it comes from.
----@param self itlua.capture
----@param record itlua.capture.Record
----@param limit integer     bytes of the value
----@return string
-function story.line(self, record, limit)
-  local where = record.place or place(record)
-  if where == "" then
-    where = self.name
-  elseif not record.place and not record.topic and not record.channel then
-    where = self.name .. " " .. where
-  end
-  return where .. "  " .. content(record, limit)
-end
-
---- What reports show of a record beside its line.
-function story.data(self, record)
-  local data = { source = self.source.what, name = self.name, value = record.value }
-  for _, field in ipairs { "topic", "partition", "offset", "key", "headers", "channel", "id", "line", "stream" } do
-    local value = record[field]
-    if type(value) ~= "userdata" then data[field] = value end
-  end
-  return data
-end
-
--- The same among others of its capture.
-local function short_line(record, limit)
-  local where = record.place or place(record)
-  return (where ~= "" and where .. "  " or "") .. content(record, limit)
-end
 
 local function after(self, record)
   local seconds = record.at - self.began
@@ -81,7 +26,7 @@ local function listed(self, records, mark)
   if from > 1 then lines[1] = ("    … %d earlier"):format(from - 1) end
   for i = from, #records do
     local time = after(self, records[i])
-    lines[#lines + 1] = ("    %s%s  %s%s"):format((" "):rep(width - #time), time, short_line(records[i], 160),
+    lines[#lines + 1] = ("    %s%s  %s%s"):format((" "):rep(width - #time), time, trace.short_line(records[i], 160),
       mark and mark(records[i]) or "")
   end
   return lines
@@ -121,7 +66,7 @@ local function nearest(self, wanted, lines)
     end
   end
   if not best then return end
-  local where = best.place or place(best)
+  local where = trace.place(best)
   lines[#lines + 1] = ("  the nearest is record %d (%s):"):format(best.n, where ~= "" and where or after(self, best))
   lines[#lines + 1] = indented(diff.text(least, { max = 10 }) or "it matches by now", "    ")
   return best
@@ -206,8 +151,8 @@ function story.out_of_order(self, order, timeout)
       if order.by then lines[#lines + 1] = "  " .. show.value(group.key) end
       for i, wanted in ipairs(list) do
         local found = group.found[i]
-        local line = found and short_line(found, 100) or "has not come"
-        if broken and i == broken.early then line = "came too early: " .. short_line(broken.record, 100) end
+        local line = found and trace.short_line(found, 100) or "has not come"
+        if broken and i == broken.early then line = "came too early: " .. trace.short_line(broken.record, 100) end
         lines[#lines + 1] = ("    %d. %s   %s"):format(i, matching.words(wanted), line)
       end
     end

@@ -5,6 +5,7 @@ local match = require "itlua.match"
 local matching = require "itlua.capture.matching"
 local show = require "itlua.show"
 local story = require "itlua.capture.story"
+local trace = require "itlua.capture.trace"
 
 local wait = {}
 
@@ -17,7 +18,7 @@ function wait.check_records(self)
   self.refused = nil
   local problem = refused.problem
   core.raise("contract", "CHECK", ("the check of %s refused record %d: %s\n    %s"):format(self.name, refused.record.n,
-    type(problem) == "table" and problem.message or tostring(problem), story.line(self, refused.record, 400)),
+    type(problem) == "table" and problem.message or tostring(problem), trace.line(self, refused.record, 400)),
     { record = refused.record, cause = problem })
 end
 
@@ -83,7 +84,9 @@ end
 function wait.spanned(self, name, wanted, fn)
   local span = core.span(name, ("%s: %s"):format(self.name, matching.words(wanted)))
   local result = table.pack(pcall(fn))
-  core.span_end(span, result[1] and tostring(result[3] or "it came") or "it did not hold")
+  local outcome = result[1] and tostring(result[3] or "it came")
+    or core.is_error(result[2]) == "timeout" and "timeout" or "failed"
+  core.span_end(span, outcome)
   if not result[1] then error(result[2], 0) end
   return result[2], result[3]
 end

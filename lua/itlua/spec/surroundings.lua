@@ -17,7 +17,7 @@ end
 --- Before a test's before_each hooks.
 ---@return boolean|"broken" done     "broken": an error was made known, the test must not run
 function surroundings.before(suite, test)
-  run.in_test = true
+  run.in_test, run.since, run.began = true, core.mark(), core.now()
   if not run.watched then return false end
   local name = full_name(suite, test)
   local status = suite.attempt("before_each", function() run.begin_test(name) end, suite.tree.parents[test],
@@ -27,7 +27,7 @@ end
 
 --- After its after_each hooks: what it left is added to it, what failed is an error.
 function surroundings.after(suite, recorder)
-  run.in_test = false
+  run.in_test, run.since, run.began = false, nil, nil
   if not run.watched then return end
   local scope = core.enter(suite.limits.cleanup, true)
   local left, errors = run.end_test()

@@ -92,24 +92,6 @@ function plain(value, budget, depth)
   if kind == "userdata" then return text_of(tostring(value), budget) end
 end
 
--- Requests that this very test sent to a server of its own are there already, as what it sent.
-local function drop_echoes(spans)
-  local sent = {}
-  for _, span in ipairs(spans) do
-    if span.what == "http.request" then sent[#sent + 1] = span end
-  end
-  if not sent[1] then return spans end
-  local kept = {}
-  for _, span in ipairs(spans) do
-    local echo = false
-    for _, own in ipairs(span.echoes and sent or {}) do
-      echo = echo or (own.detail == span.echoes and span.at >= own.at - 0.001 and span.at <= own.at + own.seconds + 0.001)
-    end
-    if not echo then kept[#kept + 1] = span end
-  end
-  return kept
-end
-
 --- As JSON: an array of {at, seconds, what, detail, outcome, data}; nil where nothing happened.
 ---@param since? integer     of core.mark
 ---@param fine? boolean      of a test that passed: less is kept
@@ -120,7 +102,7 @@ function timeline.json(since, fine)
     for _, span in ipairs(evidence.spans()) do spans[#spans + 1] = span end
   end
   if not spans[1] then return nil end
-  spans = drop_echoes(spans)
+  spans = require("itlua.timeline").without_echoes(spans)
   local limit = fine and limits.fine or limits.failed
   local budget = { text = limit.text, all = limit.all, used = 0 }
   -- What came last is what a failure is about: the bytes are its own first.
