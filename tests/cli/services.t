@@ -145,8 +145,7 @@ Services are kept between runs.
   $ itlua services up
   itlua: services of an earlier itlua.lua are running: itlua services down
   [2]
-  $ itlua services down; kill -0 $(cat first) 2>/dev/null
-  [1]
+  $ itlua services down; ends $(cat first)
   $ itlua services status
   no services were left running
   [1]
