@@ -49,10 +49,10 @@ local default
 function container.engine()
   if not default then
     default = Engine.connect(environment)
-    if not native.swept() then
+    if not native.note "swept" then
       core.daemon(function()
         owner.sweep(default)
-        native.swept(true)
+        native.note("swept", "yes")
       end)
     end
   end

@@ -1,5 +1,6 @@
 /*
- * container.c - itlua.container.core: whether something listens on a port (no library, sockets alone), and the reaper.
+ * container.c - itlua.container.core: whether something listens on a port (no library, sockets alone), and the reaper,
+ * connections that are held.
  *
  * The engine's proxy takes every connection to a published port and closes it when nothing listens inside the container. So
  * a connection counts only when it stays open for a moment, or when something was said on it.
@@ -151,22 +152,12 @@ static int l_readlink(lua_State *L) {
   return 1;
 }
 
-/* swept([done]) -> whether what gone runs have left was removed once by this process; with done, from now on it was */
-static int l_swept(lua_State *L) {
-  static bool swept;
-  if (lua_toboolean(L, 1)) swept = true;
-  lua_pushboolean(L, swept);
-  return 1;
-}
-
 int luaopen_itlua_container_core(lua_State *L);
 
 int luaopen_itlua_container_core(lua_State *L) {
-  static const luaL_Reg functions[] = {{"probe", l_probe},
-                                       {"reaper", container_reaper},
-                                       {"readlink", l_readlink},
-                                       {"swept", l_swept},
-                                       {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"probe", l_probe},       {"reaper", container_reaper},
+                                       {"readlink", l_readlink}, {"hold", container_hold},
+                                       {"note", container_note}, {NULL, NULL}};
   luaL_newlib(L, functions);
   return 1;
 }

@@ -6,5 +6,8 @@
 
 /* reaper(line) -> whether there is one: tells it something; the first line starts it. */
 int container_reaper(lua_State *L);
+/* container_guard.c */
+int container_hold(lua_State *L);
+int container_note(lua_State *L);
 
 #endif

@@ -12,7 +12,7 @@ local config = {}
 local BUDGET = 5 -- seconds that a configuration file may compute
 
 -- Words of itlua.lua that are no options of the command line.
-local own = { "profiles", "secrets", "services", "connections" }
+local own = { "guard", "profiles", "secrets", "services", "connections" }
 
 local function read(path)
   local f, why = io.open(path, "rb")
@@ -146,6 +146,11 @@ local function take_words(into, file, layers, path, text)
   if into.connections ~= nil and not strings(into.connections) then
     return ("%s: connections must be URLs by name"):format(place(path, text, "connections"))
   end
+  local guard = profile.word(layers, "guard", file.guard)
+  if guard ~= nil and type(guard) ~= "boolean" and guard ~= "end" then
+    return ("%s: guard must be true, false or \"end\""):format(place(path, text, "guard"))
+  end
+  into.guard = guard
   local declared = profile.word(layers, "services", file.services)
   if declared ~= nil then
     local services, mistake, word = require("itlua.services.plan").read(declared)
@@ -183,7 +188,7 @@ end
 --- All settings of a run, from everywhere.
 ---@param given table        what the command line said (options.parse)
 ---@param roots string[]     its paths
----@return table? settings   long names to values; ROOT, project (there is an itlua.lua), secrets, services
+---@return table? settings   long names to values; ROOT, project (there is an itlua.lua), guard, secrets, services
 ---@return string? wrong     what is wrong with them, with the place
 function config.load(given, roots)
   local settings = options.defaults()

@@ -5,6 +5,7 @@
 --
 --   like        the profile to begin with
 --   read_only   nothing is to be changed: `itlua repl` refuses writes unless --write is given
+--   guard       whether the engine ends containers by itself, see itlua.container.guard
 --   services    services that differ here, by name; false takes one away
 --   connections URLs by name, for `itlua repl`: { api = "https://…", db = "postgresql://…", cache = "redis://…" }
 --   secrets     names of further environment variables that hold secrets
@@ -14,7 +15,7 @@ local nearest = require "itlua.cli.nearest"
 local profile = {}
 
 --- Words of a profile that are no options of the command line.
-profile.words = { "like", "read_only", "services", "connections", "secrets" }
+profile.words = { "guard", "like", "read_only", "services", "connections", "secrets" }
 
 ---@class itlua.cli.profile
 ---@field name string

@@ -246,12 +246,12 @@ local function start_services(settings, files)
   if not settings.services or settings.list or #files == 0 then return nil end
   local link = require "itlua.services.link"
   local socket, fingerprint = link.kept()
-  if not socket then return link.start(settings.services) end
+  if not socket then return link.start(settings.services, settings.guard) end
   if fingerprint == link.fingerprint(settings.services) then
     return setmetatable({ socket = socket }, { __close = function() end }) -- they stay
   end
   io.stderr:write("itlua: itlua.lua has changed since `itlua services up`: this run starts services of its own\n")
-  return link.start(settings.services)
+  return link.start(settings.services, settings.guard)
 end
 
 local function open_log(settings)

@@ -29,7 +29,7 @@ local function load_plan()
   if not settings.services then
     return nil, settings.project and "itlua.lua declares no services" or "there is no itlua.lua here"
   end
-  return settings.services
+  return settings.services, nil, settings.guard
 end
 
 -- ---- output
@@ -61,7 +61,7 @@ local function names_of(args, plan)
 end
 
 function commands.up(args)
-  local plan, wrong = load_plan()
+  local plan, wrong, guard = load_plan()
   if not plan then return refuse(wrong) end
   local names
   names, wrong = names_of(args, plan)
@@ -70,7 +70,7 @@ function commands.up(args)
   if socket and fingerprint ~= link().fingerprint(plan) then
     return refuse "services of an earlier itlua.lua are running: itlua services down"
   end
-  local host = link().to(socket or link().keep(plan))
+  local host = link().to(socket or link().keep(plan, guard))
   local failed = false
   local tasks = {}
   for i, name in ipairs(names) do

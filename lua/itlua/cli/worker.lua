@@ -11,7 +11,7 @@ local current_run = require "itlua.run"
 return function(settings, take, emit, stopped)
   local path = take()
   if not path then return end
-  current_run.services = settings.services
+  current_run.services, current_run.guard = settings.services, settings.guard
   local session = require("itlua.spec").new(settings, emit)
   core.daemon(function()
     stopped()

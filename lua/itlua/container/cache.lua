@@ -67,7 +67,7 @@ local function copy(options, changes, without)
 end
 
 local function for_initialising(options, name)
-  return copy(options, { name = name },
+  return copy(options, { name = name, guard = options.guard and "end" },
     { "cache", "network", "aliases", "mounts", "tmpfs", "reuse", "memory", "cpus", "wait", "labels", "ports" })
 end
 

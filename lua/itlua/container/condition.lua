@@ -206,8 +206,9 @@ function condition.healthy()
   return new {
     name = "healthy",
     check = function(container)
+      container:_check_health()
       local health = container:inspect().State.Health
-      if type(health) ~= "table" then return "never", "it has no health check" end
+      if type(health) ~= "table" or health.Status == "" then return "never", "it has no health check" end
       if health.Status == "healthy" then return true end
       local last = type(health.Log) == "table" and health.Log[#health.Log]
       local said = last and (": exit code %s %s"):format(tostring(last.ExitCode), last.Output or ""):gsub("%s+$", "")

@@ -33,7 +33,10 @@ end
 
 -- Of the API, with this container's id.
 function Container:_path(rest)
-  if self.removed then core.usage(("%s was removed"):format(self:label())) end
+  if self.removed then
+    core.usage(("%s was removed%s"):format(self:label(), self.removed == "ended" and
+      " by the engine when it ended: that is what option 'guard' = true means" or ""))
+  end
   return "/containers/" .. (self.id or self.name) .. (rest or "")
 end
 
@@ -76,8 +79,16 @@ end
 --- "healthy", "unhealthy", "starting", or "none" where it has no health check.
 ---@return string
 function Container:health()
+  self:_check_health()
   local health = self:inspect().State.Health
-  return type(health) == "table" and health.Status or "none"
+  return type(health) == "table" and health.Status ~= "" and health.Status or "none"
+end
+
+-- Podman leaves its health checks to timers of systemd: where there is none they run when somebody asks for it.
+function Container:_check_health()
+  if not self.engine.podman then return end
+  self.engine:call("GET", "/libpod" .. self:_path "/healthcheck", self:label() .. ": health check",
+    { may = { [404] = true, [409] = true, [500] = true } })
 end
 
 local function port_key(port)
@@ -155,6 +166,15 @@ local function changed(self)
   self._info = nil
 end
 
+-- One that the engine removes as soon as it ends.
+local function ended(self)
+  if not self.passing then return end
+  pcall(self.engine.call, self.engine, "POST", self:_path "/wait", "wait for its removal",
+    { query = { condition = "removed" }, timeout = 10 })
+  self.removed = "ended"
+  if self.lease then closing.done(self.lease) end
+end
+
 -- Once more ready, as at its first start.
 local function ready_again(self, options)
   if options and options.wait == false then return end
@@ -176,6 +196,7 @@ function Container:stop(options)
   local timeout = options and options.timeout
   self:_call("POST", "/stop", "stop", { query = { t = timeout and math.ceil(timeout) }, timeout = false })
   changed(self)
+  ended(self)
 end
 
 --- stop and start; ready again when it returns.
@@ -192,7 +213,10 @@ end
 ---@param signal? string   "KILL"
 function Container:kill(signal)
   self:_call("POST", "/kill", "kill", { query = { signal = signal or "KILL" } })
-  if signal == nil or signal:upper():gsub("^SIG", "") == "KILL" then self:wait_exit { timeout = 10 } end
+  if signal == nil or signal:upper():gsub("^SIG", "") == "KILL" then
+    self:wait_exit { timeout = 10 }
+    ended(self)
+  end
   changed(self)
 end
 

@@ -42,6 +42,9 @@ local plan = {}
 ---@field stop_timeout? number      seconds from the stop signal to the kill
 ---@field reuse? boolean            leave it running for later runs that ask for the same
 ---@field cache? boolean            a database: initialise it once, and start from its kept state from then on
+---@field guard? boolean|"end"     what the engine does to it when this whole tree of processes is killed at once, the reaper
+---too (a CI job's container): true: removes it, and also as soon as it ends for another reason; "end": ends it; false:
+---nothing. Without: what itlua.lua says, else "end" where this program runs in a container of the same engine
 ---@field pull? "missing"|"always"|"never"   "missing"
 ---@field auth? { username: string, password: string }   of the registry, instead of the Docker configuration's
 
@@ -52,7 +55,7 @@ local KNOWN = {
   privileged = "boolean", read_only = "boolean", init = "boolean", tty = "boolean", memory = "number string",
   shm_size = "number string", cpus = "number", cap_add = "table", extra_hosts = "table", platform = "string",
   health = "table boolean", wait = "table", startup_timeout = "number", stop_timeout = "number", reuse = "boolean",
-  pull = "string", auth = "table", cache = "boolean",
+  pull = "string", auth = "table", cache = "boolean", guard = "boolean string",
 }
 
 local function usage(...)
@@ -233,6 +236,9 @@ function plan.check_run(options)
   if options.pull and not ({ missing = true, always = true, never = true })[options.pull] then
     usage("option 'pull' is \"missing\", \"always\" or \"never\", not '%s'", options.pull)
   end
+  if type(options.guard) == "string" and options.guard ~= "end" then
+    usage("option 'guard' is true, false or \"end\", not '%s'", options.guard)
+  end
   if options.cpus and options.cpus <= 0 then usage "option 'cpus' must be positive" end
   for _, value in ipairs(options.ports or {}) do plan.port(value) end
   bytes(options.memory, "memory")
@@ -257,6 +263,8 @@ function plan.create(options, labels, image)
       PortBindings = {}, Mounts = mounts(options), Tmpfs = tmpfs(options), Privileged = options.privileged,
       ReadonlyRootfs = options.read_only, Init = options.init, Memory = bytes(options.memory, "memory"),
       ShmSize = bytes(options.shm_size, "shm_size"), CapAdd = options.cap_add, ExtraHosts = options.extra_hosts,
+      PidMode = options._guard and "container:" .. options._guard.name,
+      AutoRemove = options._guard and options._guard.remove or nil,
       NanoCpus = options.cpus and math.floor(options.cpus * 1e9), NetworkMode = net,
     },
   }

@@ -6,6 +6,7 @@ local closing = require "itlua.closing"
 local condition = require "itlua.container.condition"
 local core = require "itlua.core"
 local encode = require "itlua.encode"
+local guard = require "itlua.container.guard"
 local image = require "itlua.container.image"
 local json = require "itlua.json"
 local owner = require "itlua.container.owner"
@@ -56,14 +57,19 @@ local function explain_start(container, err)
   error(err, 0)
 end
 
+-- Docker says so by the status, Podman in words.
+local function name_is_taken(err)
+  return err.status == 409 or err.status == 500 and tostring(err.reason):find("already in use", 1, true) ~= nil
+end
+
 local function explain_create(options, err)
   local reason = core.is_error(err) == "container" and err.reason
   if not reason then error(err, 0) end
-  if err.status == 409 and options.name then
+  if name_is_taken(err) and options.name then
     core.raise("container", "NAME", ("there is a container '%s' already: %s"):format(options.name, reason),
       { reason = reason })
   end
-  if err.status == 404 and reason:find "network" then
+  if reason:find "network" and (err.status == 404 or reason:find "not found") then
     no_network(type(options.network) == "table" and options.network.name or tostring(options.network), reason)
   end
   error(err, 0)
@@ -111,9 +117,29 @@ local function prepare(engine, options)
   return given, known
 end
 
-local start_fresh
+-- With a guard that is gone nothing can start: a new one is brought up. One that the engine has removed cannot be asked
+-- why it ended: it is started once more, to be asked.
+local ENDED = { GONE = true, EXITED = true, OOM = true }
 
-local function fresh(engine, options, labels)
+local function has_vanished(container, err)
+  if core.is_error(err) ~= "container" then return false end
+  if ENDED[err.code] then return true end
+  local info = container.id and container.engine:find("/containers/" .. container.id .. "/json", "looking for it")
+  return container.id ~= nil and (not info or info.State.Status == "removing")
+end
+
+local function retry_without_guard(container, held, options, err)
+  local lost = guard.is_lost(container.engine, held, err)
+  if not lost and not (held.remove and has_vanished(container, err)) then return nil end
+  local again = {}
+  for name, value in pairs(options) do again[name] = value end
+  if not lost then again.guard = "end" end
+  return again
+end
+
+local start_fresh, fresh
+
+function fresh(engine, options, labels)
   local asked = options
   local given, known = prepare(engine, options)
   if options.cache then
@@ -121,7 +147,10 @@ local function fresh(engine, options, labels)
     options, name = cache.resolve(engine, options, known, start_fresh)
     given = setmetatable({ _ip = given._ip, _image = name }, { __index = options })
   end
-  local container = Container.new(engine, { name = options.name or made_up_name(options), image = asked.image })
+  given._guard = guard.of(engine, options, given._image or options.image)
+  local container = Container.new(engine, {
+    name = options.name or made_up_name(options), image = asked.image, passing = given._guard and given._guard.remove,
+  })
   local body = plan.create(given, labels, known)
   owner.protect(engine)
   -- From here on it is named and removed, even when this task is stopped while the engine creates it.
@@ -136,7 +165,10 @@ local function fresh(engine, options, labels)
       closing.done(container.lease)
       error(err, 0)
     end
-    undo(container, err)
+    local again = given._guard and retry_without_guard(container, given._guard, asked, err)
+    local fine, failure = pcall(undo, container, err)
+    if again then return fresh(engine, again, labels) end
+    if not fine then error(failure, 0) end
   end
   story.follow(container)
   return container
@@ -176,7 +208,7 @@ local function create_reused(engine, options, name, key)
   local container = Container.new(engine, { name = name, image = options.image, attached = true })
   local ok, err = pcall(create, container, options, plan.create(given, { [owner.REUSE] = key }, known))
   if not ok then
-    if core.is_error(err) == "container" and err.status == 409 then return nil end -- another run was first
+    if core.is_error(err) == "container" and name_is_taken(err) then return nil end -- another run was first
     error(err, 0)
   end
   ok, err = pcall(function()

@@ -41,7 +41,7 @@ local function state_line(container, state)
   if state.Status == "exited" or state.Status == "dead" then
     parts[2] = ("exited (%d)"):format(state.ExitCode or -1)
     parts[3] = state.OOMKilled and "out of memory" or "not out of memory"
-  elseif state.Health and type(state.Health) == "table" then
+  elseif type(state.Health) == "table" and state.Health.Status ~= "" then
     parts[3] = state.Health.Status
   end
   if type(state.Error) == "string" and state.Error ~= "" then parts[#parts + 1] = state.Error end
@@ -69,7 +69,7 @@ local SIGNS = {
   { "command not found", "the command is not in the image" },
 }
 
-local function likely(state, log, ask)
+local function likely(state, log, ask, limited)
   if state and state.OOMKilled then return "it needs more memory than option 'memory' allows" end
   for _, sign in ipairs(SIGNS) do
     if log:find(sign[1]) then return sign[2] end
@@ -77,7 +77,9 @@ local function likely(state, log, ask)
   if state and state.Status == "exited" then
     if state.ExitCode == 127 then return "the command is not in the image" end
     if state.ExitCode == 126 then return "the command cannot be executed" end
-    if state.ExitCode == 137 then return "something killed it (SIGKILL)" end
+    if state.ExitCode == 137 then
+      return "something killed it (SIGKILL)" .. (limited and ": it may need more memory than option 'memory' allows" or "")
+    end
     if state.ExitCode == 0 then return "its command was done at once: a server has to stay in the foreground" end
   elseif ask.outcome == "timeout" then
     return ("if it only needs longer: option 'startup_timeout' (now %.6g s)"):format(ask.timeout)
@@ -133,7 +135,8 @@ function verdict.raise(container, ask)
     local _, log = pcall(container.logs, container, { tail = LINES })
     log = type(log) == "string" and log or ""
     local code, happened = what_happened(state, ask)
-    local hint = likely(state, log, ask)
+    local limit = state and container:_known().HostConfig.Memory
+    local hint = likely(state, log, ask, type(limit) == "number" and limit > 0)
     local text = ("%s did not get ready: %s\n\n%s\n%s\n%s%s"):format(container:label(), happened,
       conditions(ask.node), state_line(container, state), last_words(log), hint and "\n    likely        " .. hint or "")
     local fields = {

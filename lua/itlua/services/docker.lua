@@ -59,13 +59,22 @@ function docker.run(offer, context, options)
   for name, value in pairs(options.env or {}) do env[name] = value end
   for name, value in pairs(context.spec.env or {}) do env[name] = value end
   -- A port of our choice: one of the engine's would be another after each start.
-  local c = require("itlua.container").run {
-    image = offer.image, env = env, ports = { ("127.0.0.1:%d:%d"):format(context.port(), options.port) },
+  local container = require "itlua.container"
+  local c = container.run {
+    image = offer.image, env = env,
+    ports = { ("%s:%d:%d"):format(container.engine():publish_on(), context.port(), options.port) },
     startup_timeout = context.seconds, command = options.command, cache = options.cache,
     wait = options.wait, tmpfs = options.tmpfs, mounts = options.mounts, files = options.files, memory = options.memory,
   }
   local instance = { container = c, host = c.host, port = c:port(options.port) }
   function instance.launch() c:start() end
+  if c.passing then -- the engine removes it when it ends, but not when it is restarted
+    instance.launch = nil
+    function instance:restart(seconds)
+      self:signal "CONT"
+      c:restart { timeout = math.ceil(seconds) }
+    end
+  end
   local paused = false
   function instance.signal(_, name)
     if name ~= "STOP" and name ~= "CONT" then return c:kill(name) end

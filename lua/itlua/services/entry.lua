@@ -188,6 +188,7 @@ end
 
 -- A port can be taken between its choice and its use.
 local function lost_port(failure)
+  if failure.code == "PORT_TAKEN" then return true end
   return failure.code == "EXITED" and failure.message:find "ddress already in use" and true or false
 end
 
@@ -201,11 +202,13 @@ local function bring_up(self)
   for attempt = 1, 5 do
     if attempt > 1 then context = context_of(self) end
     local ok, instance = pcall(chosen.provider.start, context, chosen.offer)
-    if not ok then return verdict.failed(self, "START", "it cannot be started", instance, self:log(nil, 30)) end
-    attach(self, instance)
-    failure = wait_ready(self, instance)
+    failure = not ok and verdict.failed(self, "START", "it cannot be started", instance, self:log(nil, 30)) or nil
+    if ok then
+      attach(self, instance)
+      failure = wait_ready(self, instance)
+    end
     if not failure or not lost_port(failure) or self.spec.port then break end
-    self:finish(0)
+    if ok then self:finish(0) end
     self.lines = {}
   end
   if failure then return failure end
@@ -237,7 +240,7 @@ end
 --- Starts it, or waits until whoever does has. Never raises: see `state` and `failure`.
 function Entry:start()
   if self.state == "idle" or self.state == "stopped" then
-    local way = self.state == "stopped" and self.instance and self.relaunch or bring_up
+    local way = self.state == "stopped" and self.instance and self.instance.launch and self.relaunch or bring_up
     self.state, self.failure, self.began = "starting", nil, core.now()
     self.task = core.daemon(function()
       local ok, failure = pcall(way, self)
@@ -293,6 +296,23 @@ function Entry:stop(seconds)
   if self.instance.external then refuse(self, "stopped") end
   self:finish(seconds or self.instance.grace or 5)
   self.state = "stopped"
+end
+
+--- Ends it and starts it again; never raises for what becomes of it, see `failure`.
+function Entry:restart(seconds)
+  wait_for_start(self)
+  local instance = self.instance
+  if self.state ~= "ready" or instance.external or not instance.restart then
+    self:stop(seconds)
+    return self:start()
+  end
+  self.state, self.began = "starting", core.now()
+  local ok, failure = pcall(function()
+    instance:restart(seconds or 5)
+    return wait_ready(self, instance)
+  end)
+  if not ok then failure = verdict.failed(self, "START", "it cannot be restarted", failure, self:log(nil, 30)) end
+  started(self, failure)
 end
 
 --- Ends what runs, whatever state it is in.

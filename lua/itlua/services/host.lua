@@ -12,6 +12,7 @@
 
 local Entry = require "itlua.services.entry"
 local core = require "itlua.core"
+local current_run = require "itlua.run"
 local fs = require "itlua.fs"
 local json = require "itlua.json"
 local native = require "itlua.services.native"
@@ -72,8 +73,7 @@ function actions.start(entry) entry:start() end
 function actions.stop(entry, options) entry:stop(options.timeout) end
 
 function actions.restart(entry, options)
-  entry:stop(options.timeout)
-  entry:start()
+  entry:restart(options.timeout)
 end
 
 function actions.signal(entry, options) entry:signal(options.signal) end
@@ -154,10 +154,11 @@ local function wait_for_end(self)
 end
 
 --- Runs it. Returns when everything has ended.
----@param given { socket: string, plan: itlua.services.Plan, fingerprint: string, folder?: string } the folder is to be
----    removed at the end, for whoever made it may have been killed
+---@param given { socket: string, plan: itlua.services.Plan, fingerprint: string, folder?: string, guard?: boolean|"end" }
+---    the folder is to be removed at the end, for whoever made it may have been killed
 function host.run(given)
   local folder, remove = lazy_folder()
+  current_run.guard = given.guard
   local self = { entries = {}, folder = folder, fingerprint = given.fingerprint, tell = tell }
   for name, spec in pairs(given.plan) do self.entries[name] = Entry.new(self, name, spec) end
   local _ <close> = system.watch_signals(false)

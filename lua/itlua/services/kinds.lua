@@ -35,7 +35,8 @@ local kinds = {}
 ---@field fields table              url, host, port, …: strings, numbers, booleans
 ---@field process? itlua.Process
 ---@field ready? itlua.services.Condition[]   what has to come true, in this order
----@field launch? fun(self)         starts its process again after a stop
+---@field launch? fun(self)         starts its process again after a stop; without, it begins anew
+---@field restart? fun(self, seconds: number)   instead of stop and launch
 ---@field stop? fun(self, seconds: number)    ends it; without, its process is ended
 ---@field signal? fun(self, name: string)
 ---@field discard? fun(self)        what is left to do when it is over for good

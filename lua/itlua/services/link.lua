@@ -77,8 +77,8 @@ end
 
 link.fingerprint = fingerprint
 
-local function input_for(plan, socket, folder)
-  return json.encode { socket = socket, plan = plan, fingerprint = fingerprint(plan), folder = folder }
+local function input_for(plan, socket, folder, guard)
+  return json.encode { socket = socket, plan = plan, fingerprint = fingerprint(plan), folder = folder, guard = guard }
 end
 
 ---@class itlua.services.Running
@@ -102,26 +102,33 @@ function Running:close()
   if not process:running() and process:wait().code ~= 0 then
     io.stderr:write("itlua: the process that runs the services has ended: ", process:output(), "\n")
   end
-  local scope = core.enter(8, true)
-  pcall(process.stop, process, { grace = 5 })
+  local scope = core.enter(self.grace + 3, true)
+  pcall(process.stop, process, { grace = self.grace })
   core.leave(scope)
   self.folder:close()
 end
 
 Running.__close = Running.close
 
+-- Seconds that it may take to end: the compose tool needs some.
+local function grace_of(plan)
+  for _, spec in pairs(plan) do if spec.kind == "compose" then return 60 end end
+  return 5
+end
+
 --- Starts a host for a run; it ends with this process.
 ---@param plan itlua.services.Plan
+---@param guard? boolean|"end"      what itlua.lua says of it
 ---@return itlua.services.Running
-function link.start(plan)
+function link.start(plan, guard)
   local process = require "itlua.process"
   local place = os.getenv "TMPDIR"
   local folder = fs.tempdir { prefix = "itlua-run-", within = place and #place > 60 and "/tmp" or nil }
   local socket = folder:join "services"
   return setmetatable({
-    folder = folder, socket = socket,
+    folder = folder, socket = socket, grace = grace_of(plan),
     process = process.start {
-      command = { process.self(), "services", "host" }, merge = true, input = input_for(plan, socket, folder.path),
+      command = { process.self(), "services", "host" }, merge = true, input = input_for(plan, socket, folder.path, guard),
     },
   }, Running)
 end
@@ -159,8 +166,9 @@ end
 
 --- Starts one that stays.
 ---@param plan itlua.services.Plan
+---@param guard? boolean|"end"
 ---@return string socket
-function link.keep(plan)
+function link.keep(plan, guard)
   local process = require "itlua.process"
   local folder = link.kept_folder()
   fs.mkdir(folder, { mode = 448 })
@@ -168,7 +176,7 @@ function link.keep(plan)
   local socket = folder .. "/socket"
   fs.remove(socket, { force = true })
   local plan_file = folder .. "/plan"
-  fs.write(plan_file, input_for(plan, socket), { mode = 384 })
+  fs.write(plan_file, input_for(plan, socket, nil, guard), { mode = 384 })
   -- It has a session of its own before the first shell ends: with that goes whatever is left in its group.
   process.run {
     command = { "/bin/sh", "-c", [[setsid sh -c '"$1" services host <"$2" >"$3" 2>&1 &' sh "$@"; exit $?]], "sh",
