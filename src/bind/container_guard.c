@@ -45,7 +45,7 @@ static int connected(int fd, const struct sockaddr *address, socklen_t size) {
 static int to_socket(hold *h) {
   struct sockaddr_un address = {.sun_family = AF_UNIX};
   if (strlen(h->path) >= sizeof address.sun_path) return errno = ENAMETOOLONG, -1;
-  strcpy(address.sun_path, h->path);
+  memcpy(address.sun_path, h->path, strlen(h->path) + 1);
   return connected(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0),
                    (const struct sockaddr *)&address, sizeof address);
 }
