@@ -49,9 +49,9 @@ local function run_route(self, req)
   if route then
     req.route = route.pattern
     if params then req.params = params end
-    return route.handler(req)
+    return response.only(route.handler(req))
   end
-  if self.fallback then return self.fallback(req) end
+  if self.fallback then return response.only(self.fallback(req)) end
   return no_route(req, params)
 end
 

@@ -22,6 +22,15 @@ local known = {
 local TEXT <const>, HTML <const> = "text/plain; charset=utf-8", "text/html; charset=utf-8"
 local JSON <const> = "application/json"
 
+--- The one value that a handler returns: a second would be lost without a word.
+---@param result any
+---@param more any
+---@return any result
+function response.only(result, more)
+  if more == nil then return result end
+  core.usage("the handler returned two values: one is expected, as in { status = 422, json = … }")
+end
+
 --- A handler's result as a table: a string is a text, a number a status.
 ---@param result any
 ---@return itlua.server.response

@@ -13,8 +13,9 @@ describe("server responses", function()
 
   after_each(function() srv:close() end)
 
-  local function answer(result)
-    srv:get("/", function() return result end)
+  local function answer(...)
+    local results = table.pack(...)
+    srv:get("/", function() return table.unpack(results, 1, results.n) end)
     return api:get("/")
   end
 
@@ -109,6 +110,11 @@ describe("server responses", function()
     assert.equal(500, r.status)
     assert.matches(why, errors[#errors], 1, true)
   end
+
+  it("are 500 where the handler returns more than one", function()
+    assert.equal(500, answer(422, "wrong").status)
+    assert.matches("the handler returned two values: one is expected, as in { status = 422", errors[1], 1, true)
+  end)
 
   it("are 500 where the handler returns what is no answer", function()
     is_refused(nil, "the handler returned nothing")
