@@ -48,7 +48,10 @@ static void push_text(lua_State *L, const void *data, size_t size) {
 static void read_file(const char *path, it_buf *into) {
   FILE *f = fopen(path, "rb");
   char piece[8192];
-  for (size_t n; f && (n = fread(piece, 1, sizeof piece, f)) > 0;) it_buf_add(into, piece, n);
+  for (size_t n = sizeof piece; f && n == sizeof piece;) {
+    n = fread(piece, 1, sizeof piece, f);
+    it_buf_add(into, piece, n);
+  }
   if (f) fclose(f);
 }
 

@@ -34,7 +34,7 @@ static void add_escaped(it_buf *out, const char *s, size_t size) {
 
 static void add_hex(it_buf *out, const char *s, size_t size) {
   static const char digits[] = "0123456789abcdef";
-  char some[512];
+  char some[512] = {0};
   it_buf_add(out, "\\\\x", 3);
   for (size_t i = 0; i < size;) {
     size_t n = 0;
@@ -79,7 +79,8 @@ static void add_number(lua_State *L, const row_writer *w, const sql_type *t, int
     is_whole = lua_numbertointeger(lua_tonumber(L, idx), &whole) &&
                (lua_Number)whole == lua_tonumber(L, idx);
   if (is_whole) {
-    it_buf_add(w->out, text, (size_t)snprintf(text, sizeof text, "%lld", (long long)whole));
+    int n = snprintf(text, sizeof text, "%lld", (long long)whole);
+    it_buf_add(w->out, text, (size_t)n);
     return;
   }
   const char *s = sql_number_text(L, idx, &size);
