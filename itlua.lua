@@ -21,6 +21,6 @@ return {
         SHOP_SECRET = "the specs' own secret", SHOP_PATIENCE = 0.4 },
       ready = { http = "/health" },
     },
-    kafka = { kind = "kafka", provider = { "environment", "native" }, startup_timeout = 120 }, -- for tests/specs/kafka
+    kafka = { kind = "kafka", provider = { "environment", "native", "docker" }, startup_timeout = 120 }, -- for tests/specs/kafka
   },
 }

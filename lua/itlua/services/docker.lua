@@ -51,8 +51,8 @@ end
 --- Starts it. The instance has host and port, where its port is published.
 ---@param offer { image: string }
 ---@param context itlua.services.Context
----@param options { port: integer, env?: table, command?: string[]|string, cache?: boolean, wait?: table }   and more of
----    container.run
+---@param options { port: integer, published?: integer, env?: table, command?: string[]|string, cache?: boolean,
+---    wait?: table }   and more of container.run; published: the port of this machine, chosen before
 ---@return itlua.services.Instance
 function docker.run(offer, context, options)
   local env = {}
@@ -62,7 +62,7 @@ function docker.run(offer, context, options)
   local container = require "itlua.container"
   local c = container.run {
     image = offer.image, env = env,
-    ports = { ("%s:%d:%d"):format(container.engine():publish_on(), context.port(), options.port) },
+    ports = { ("%s:%d:%d"):format(container.engine():publish_on(), options.published or context.port(), options.port) },
     startup_timeout = context.seconds, command = options.command, cache = options.cache,
     wait = options.wait, tmpfs = options.tmpfs, mounts = options.mounts, files = options.files, memory = options.memory,
   }

@@ -22,6 +22,9 @@ local SIGNS = {
   { "[Cc]onnection refused", "it cannot reach something that it needs: is that another service? Then name it in depends_on" },
   { "password authentication failed", "it connects with another user or password than its service has: use ${db.url}" },
   { "Bad directive or wrong number", "one of its settings is not known to this version" },
+  { "ConfigException", "one of its settings is not known to this version, or its value is none" },
+  { "UnsupportedClassVersionError", "it needs a newer Java: JAVA_HOME, or the first java in PATH, is the one that is used" },
+  { "java.lang.OutOfMemoryError", "its heap is full: option jvm = { \"-Xmx512m\" }" },
   { "unrecognized configuration parameter", "one of its settings is not known to this version" },
 }
 

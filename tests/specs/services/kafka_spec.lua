@@ -172,7 +172,8 @@ describe("a service of kind kafka", function()
   end
 
   it("is an Apache Kafka: one for all files, that stops, dies and comes back with its records", function()
-    local dir = using([[{ kind = "kafka", provider = "native", settings = { ["num.partitions"] = 3 } }]], [[
+    local dir = using([[{ kind = "kafka", provider = "native", settings = { ["num.partitions"] = 3 },
+      jvm = { "-Xmx300m" } }]], [[
       local services, process = require "itlua.services", require "itlua.process"
       local bus = services.bus
       local function read(topic)
@@ -212,5 +213,6 @@ describe("a service of kind kafka", function()
   it("shows a setting that its version does not take", function()
     local text = told(using [[{ kind = "kafka", provider = "native", settings = { ["num.partitions"] = "many" } }]])
     assert.is_truthy(text:find("Invalid value many for configuration num.partitions", 1, true), text)
+    assert.is_truthy(text:find("one of its settings is not known to this version, or its value is none", 1, true), text)
   end)
 end)

@@ -15,8 +15,9 @@ local FORMAT = 1 -- of the template: counts up when it is made otherwise
 
 local CLUSTER <const> = "aXRsdWEtb25lLWJyb2tlcg" -- 22 characters that are the base64 of a UUID
 
--- The first request of a broker's life finds everything made: one partition each, no replicas, no waiting for others.
-local settings = {
+--- Settings of one broker that is alone: one partition of each of its own topics, no replicas, no waiting for others.
+---@type table<string, string|number>
+broker.settings = {
   ["process.roles"] = "broker,controller", ["node.id"] = 1, ["controller.listener.names"] = "CONTROLLER",
   ["inter.broker.listener.name"] = "PLAINTEXT",
   ["listener.security.protocol.map"] = "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
@@ -48,7 +49,7 @@ end
 
 local function settings_for(folder, ports, more)
   local all = {}
-  for name, value in pairs(settings) do all[name] = value end
+  for name, value in pairs(broker.settings) do all[name] = value end
   all["listeners"] = ("PLAINTEXT://127.0.0.1:%d,CONTROLLER://127.0.0.1:%d"):format(ports.broker, ports.controller)
   all["advertised.listeners"] = ("PLAINTEXT://127.0.0.1:%d"):format(ports.broker)
   all["controller.quorum.voters"] = ("1@127.0.0.1:%d"):format(ports.controller)
@@ -59,7 +60,6 @@ end
 
 local function java(offer, words)
   local command = { offer.java, table.unpack(jvm) }
-  if offer.jvm then table.move(offer.jvm, 1, #offer.jvm, #command + 1, command) end
   table.move(words, 1, #words, #command + 1, command)
   return command
 end
@@ -177,10 +177,10 @@ function broker.start(context, offer)
   local from, classes = broker.prepare(offer)
   local fields = { host = "127.0.0.1", port = context.own_port or context.port(), version = offer.version }
   local instance = { fields = fields }
-  offer.jvm = context.spec.jvm
+  local options = table.move(context.spec.jvm or {}, 1, #(context.spec.jvm or {}), 1, {})
+  if classes then table.insert(options, 1, "-XX:SharedArchiveFile=" .. classes) end
   function instance:launch()
-    self.process = broker.launch(offer, from, folder, fields, { classes and "-XX:SharedArchiveFile=" .. classes },
-      context.spec.settings)
+    self.process = broker.launch(offer, from, folder, fields, options, context.spec.settings)
   end
   instance:launch()
   return instance

@@ -4,6 +4,7 @@
 --
 -- In a spec `services.bus:connect()` is a connection (itlua.kafka), `services.bus.brokers` is for others.
 
+local choice = require "itlua.services.choice"
 local core = require "itlua.core"
 
 local kafka = {
@@ -71,6 +72,43 @@ function native.start(context, offer)
   return works(require("itlua.services.kafka.broker").start(context, offer))
 end
 
+-- ---- a broker in a container
+
+local IMAGE <const>, TAG <const> = "apache/kafka", "4.3.1"
+
+-- As the image wants its settings.
+local function variable(name)
+  return "KAFKA_" .. name:gsub("[-_.]", { ["-"] = "___", _ = "__", ["."] = "_" }):upper()
+end
+
+-- What it tells its clients to connect to is the port of this machine, which has to be known before it starts.
+local function start_container(context, offer)
+  local port = context.own_port or context.port()
+  local host = require("itlua.container").engine():published_host()
+  local all = {
+    ["listeners"] = "PLAINTEXT://0.0.0.0:9092,CONTROLLER://127.0.0.1:9093",
+    ["advertised.listeners"] = ("PLAINTEXT://%s:%d"):format(host, port), ["controller.quorum.voters"] = "1@127.0.0.1:9093",
+    ["log.dirs"] = "/tmp/kraft-combined-logs",
+    ["broker.session.timeout.ms"] = 3000, ["broker.heartbeat.interval.ms"] = 500, -- until one that was killed may come back
+  }
+  local env = { KAFKA_HEAP_OPTS = "-Xmx256m -Xms64m" }
+  for _, list in ipairs { require("itlua.services.kafka.broker").settings, all, context.spec.settings or {} } do
+    for name, value in pairs(list) do env[variable(name)] = tostring(value) end
+  end
+  local instance = require("itlua.services.docker").run(offer, context, { port = 9092, published = port, env = env })
+  instance.fields = { host = host, port = port, version = offer.version }
+  return works(instance)
+end
+
+local function find_image(spec, pull)
+  local wanted = spec
+  if choice.version_fits(spec.version, TAG) then wanted = setmetatable({ version = TAG }, { __index = spec }) end
+  return require("itlua.services.docker").find(wanted, IMAGE, TAG, pull)
+end
+
+local docker = { name = "docker", start = start_container, find = find_image }
+local fetched = { name = "docker", start = start_container, find = function(spec) return find_image(spec, true) end }
+
 -- ---- none at all
 
 local embedded = { name = "embedded" }
@@ -83,7 +121,7 @@ function embedded.start()
   return works(require("itlua.services.kafka.mock").start())
 end
 
-kafka.providers = { environment, native, embedded }
+kafka.providers = { environment, docker, native, fetched, embedded }
 
 function kafka.check(spec)
   for name, value in pairs(spec.settings or {}) do

@@ -49,7 +49,7 @@ function project.run(dir, arguments, env)
   local all = { DATABASE_URL = false, REDIS_URL = false, DOCKER_HOST = "unix:///nowhere", NO_COLOR = "1" }
   for name, value in pairs(env or {}) do all[name] = value end
   return process.run {
-    command = { process.self(), table.unpack(arguments) }, cwd = dir.path, merge = true, env = all, timeout = 60,
+    command = { process.self(), table.unpack(arguments) }, cwd = dir.path, merge = true, env = all, timeout = 240,
   }
 end
 
