@@ -12,19 +12,25 @@ local report = {}
 local modules = {
   terminal = "terminal", plainTerminal = "plain_terminal", utfTerminal = "utf_terminal", TAP = "tap", json = "json",
   junit = "junit", gtest = "gtest", sound = "sound", jsonl = "jsonl", html = "html",
+  tap14 = "tap14", ctrf = "ctrf", github = "github", gitlab = "gitlab", markdown = "markdown",
 }
 
 --- What `-o` takes besides the name of a custom busted handler, with a word about each.
 report.kinds = {
   { name = "terminal", says = "for people: every failure explained (default in an itlua project)" },
+  { name = "html", says = "one page with everything: diffs, timelines, requests, trend" },
+  { name = "junit", says = "JUnit XML for CI servers" },
+  { name = "jsonl", says = "the events as they come, one JSON object a line" },
+  { name = "github", says = "annotations and a step summary, beside the report for people" },
+  { name = "gitlab", says = "Code Quality JSON: failures in the merge request" },
+  { name = "markdown", says = "a page for a comment or a job's summary" },
+  { name = "ctrf", says = "Common Test Report Format JSON" },
+  { name = "tap14", says = "Test Anything Protocol 14" },
   { name = "utfTerminal", says = "busted's: a sign a test, in colour (default on a terminal)" },
   { name = "plainTerminal", says = "busted's: the same in ASCII (default otherwise)" },
   { name = "gtest", says = "busted's: Google Test's look" },
   { name = "TAP", says = "busted's: Test Anything Protocol" },
   { name = "json", says = "busted's: one JSON document at the end" },
-  { name = "junit", says = "JUnit XML for CI servers" },
-  { name = "jsonl", says = "the events, one JSON object a line" },
-  { name = "html", says = "one page with everything: diffs, timelines, requests, trend (-o html:report.html)" },
   { name = "sound", says = "busted's: says aloud how it went" },
 }
 

@@ -2,11 +2,12 @@
 -- A hook's or a file's error becomes a <testcase> of its own, so that no server overlooks it. `-Xoutput FILE` names
 -- the file, `-Xoutput true` writes one document beside each spec file (busted 2.3), `strict` leaves out the
 -- attributes `file` and `line` of a <testcase>, which the schema of Jenkins' xUnit plugin does not know and GitLab
--- and others read.
+-- and others read. Attempts of a test that ran again are rerunFailure and rerunError, or flakyFailure and flakyError
+-- where it passed in the end, as Surefire writes them.
 
 local anatomy = require "itlua.report.anatomy"
-local capture = require "itlua.report.capture"
-local tally = require "itlua.report.tally"
+local plain_text = require "itlua.report.plain_text"
+local results = require "itlua.report.results"
 local text = require "itlua.report.text"
 local xml = require "itlua.report.xml"
 
@@ -24,88 +25,62 @@ local function suite_of(self, file)
   local key = file or ""
   local suite = self.open[key]
   if not suite then
-    suite = { name = file or "(run)", file = file, cases = {}, tests = 0, failures = 0, errors = 0,
-      skipped = 0, printed = {} }
-    suite.output = capture.new()
+    suite = { name = file or "(run)", file = file, cases = {}, tests = 0, failures = 0, errors = 0, skipped = 0 }
     self.open[key] = suite
     self.order[#self.order + 1] = suite
   end
   return suite
 end
 
--- Everything known about the problems of one test, as text.
-local function body(self, records)
-  local parts = {}
-  for _, record in ipairs(records) do
-    local message, diff = anatomy.message(record, true)
-    local lines = { record.message and text.visible(record.message) or table.concat(message, "\n") }
-    if record.randomseed then table.insert(lines, 1, "Random seed: " .. record.randomseed) end
-    if diff then
-      lines[#lines + 1] = ""
-      for _, line in ipairs(diff) do lines[#lines + 1] = line end
-    end
-    if record.traceback then lines[#lines + 1] = text.visible(tally.traceback(record.traceback):gsub("\n$", "")) end
-    local spans = anatomy.timeline(record)
-    if #spans > 0 then
-      lines[#lines + 1] = "\ntimeline:"
-      for _, span in ipairs(spans) do
-        lines[#lines + 1] = ("  %8.1f ms  %-8s %s%s  (%s)"):format(span.at * 1000, span.what, span.detail,
-          span.outcome ~= "" and " → " .. span.outcome or "", text.duration(span.seconds))
-      end
-    end
-    local curl = record.event and record.event.curl
-    if curl and not (record.message or ""):find(curl, 1, true) then
-      lines[#lines + 1] = "\nrequest: " .. text.visible(curl)
-    end
-    local again = anatomy.again(record, self.tally.run, self.program)
-    if again then lines[#lines + 1] = "\nagain: " .. again end
-    parts[#parts + 1] = table.concat(lines, "\n")
-  end
-  return table.concat(parts, "\n\n")
-end
-
-local function kind_of(record)
-  local problem = record.event or {}
-  if record.kind == "failure" then return "assertion" end
-  if problem.error_kind then
-    return problem.error_code and problem.error_kind .. ":" .. problem.error_code or problem.error_kind
-  end
-  return "error"
-end
-
 -- One element a test, as the schemas want it, whatever number of problems it had: the worst names it.
-local function outcome(self, status, records, pending)
-  if status == "pending" then
-    local message = pending and pending.message
-    return ("<skipped%s/>"):format(xml.attributes { "message", message })
+local function outcome(self, result)
+  if result.status == "pending" then
+    return ("<skipped%s/>"):format(xml.attributes { "message", result.pending })
   end
-  local first = records[1]
-  for _, record in ipairs(records) do
-    if record.kind == status then
-      first = record
-      break
-    end
-  end
+  local first = results.first(result)
+  local status = result.status
   if not first then return ('<%s type="%s" message="no details"/>'):format(status, status) end
-  local message = text.clip(text.one_line((first.message or "Nil error"):match "^[^\n]*"), 400)
-  return ("<%s%s>%s</%s>"):format(status, xml.attributes { "type", kind_of(first), "message", message },
-    xml.text(body(self, records)), status)
+  return ("<%s%s>%s</%s>"):format(status, xml.attributes { "type", plain_text.kind(first), "message",
+    plain_text.first_line(first) },
+    xml.text(plain_text.body(result.records, self.run, self.program)), status)
 end
 
-local function add_case(self, suite, case)
-  local attributes = { "name", case.name, "classname", class_name(case.source or suite.file or "run"),
-    "time", seconds(case.seconds) }
+local function printed(capture)
+  return "<system-out>" .. xml.text(text.captured(capture:text(), false)) .. "</system-out>"
+end
+
+-- The earlier attempts with this status.
+local function attempts(self, result, status, children)
+  local name = (result.flaky and "flaky" or "rerun") .. (status == "failure" and "Failure" or "Error")
+  for _, attempt in ipairs(result.attempts or {}) do
+    if attempt.status == status then
+      local first = results.first(attempt) or { message = "no details" }
+      local out = attempt.printed and not attempt.printed:empty() and printed(attempt.printed) or ""
+      children[#children + 1] = ("<%s%s><stackTrace>%s</stackTrace>%s</%s>"):format(name,
+        xml.attributes { "message", plain_text.first_line(first), "type", plain_text.kind(first) },
+        xml.text(plain_text.body(attempt.records, self.run, self.program)), out, name)
+    end
+  end
+end
+
+local counted = { pending = "skipped", failure = "failures", error = "errors" }
+
+local function add_case(self, suite, result)
+  local source = result.place or suite.file
+  local attributes = { "name", result.name, "classname", class_name(source or "run"), "time", seconds(result.seconds) }
   if not self.strict then
-    attributes[7], attributes[8], attributes[9], attributes[10] = "file", case.source or suite.file, "line", case.line
+    attributes[7], attributes[8], attributes[9], attributes[10] = "file", source, "line", result.line
     attributes.n = 10
   end
-  local children = {}
-  if case.status ~= "success" then children[1] = outcome(self, case.status, case.records or {}, case.pending) end
-  if case.printed and not case.printed:empty() then
-    children[#children + 1] = "<system-out>" .. xml.text(text.captured(case.printed:text(), false)) .. "</system-out>"
-  end
-  if case.left then
-    children[#children + 1] = "<system-err>" .. xml.text("left open: " .. case.left) .. "</system-err>"
+  -- In the order of Surefire's schema.
+  local children, status = {}, result.status
+  if status == "failure" then children[1] = outcome(self, result) end
+  attempts(self, result, "failure", children)
+  if status == "pending" or status == "error" then children[#children + 1] = outcome(self, result) end
+  attempts(self, result, "error", children)
+  if result.printed and not result.printed:empty() then children[#children + 1] = printed(result.printed) end
+  if result.left then
+    children[#children + 1] = "<system-err>" .. xml.text("left open: " .. result.left) .. "</system-err>"
   end
   local start = "\t\t<testcase" .. xml.attributes(attributes)
   local cases = suite.cases
@@ -115,14 +90,14 @@ local function add_case(self, suite, case)
     cases[#cases + 1] = start .. ">\n\t\t\t" .. table.concat(children, "\n\t\t\t") .. "\n\t\t</testcase>\n"
   end
   suite.tests = suite.tests + 1
-  if case.status == "pending" then suite.skipped = suite.skipped + 1 end
-  if case.status == "failure" then suite.failures = suite.failures + 1 end
-  if case.status == "error" then suite.errors = suite.errors + 1 end
+  local field = counted[status]
+  if field then suite[field] = suite[field] + 1 end
 end
 
 local on = {}
 
 function on.run_start(self, ev)
+  self.run = ev
   self.repeats = (ev.runs or 1) > 1 and (" (run %d of %d)"):format(ev.run, ev.runs) or ""
 end
 
@@ -133,41 +108,16 @@ function on.file_start(self, ev)
   suite.at = ev.at
 end
 
-function on.output(self, ev)
-  local suite = suite_of(self, ev.file)
-  local into = suite.output
-  if ev.id then
-    into = suite.printed[ev.id] or capture.new()
-    suite.printed[ev.id] = into
-  end
-  into:add(ev.text)
-end
-
-function on.problem(self, ev, record)
-  if not record then return end
-  local suite = suite_of(self, ev.file)
-  if record.is_test then
-    suite.problems = suite.problems or {}
-    local list = suite.problems[ev.id] or {}
-    suite.problems[ev.id] = list
-    list[#list + 1] = record
-  else
-    local name = record.name ~= "" and record.name or record.where or "run"
-    local file, line = anatomy.place(record)
-    add_case(self, suite, { name = name, status = "error", records = { record }, source = file, line = line })
+function on.problem(self, ev, result)
+  if result then
+    local file, line = anatomy.place(result.records[1])
+    local name = result.name ~= "" and result.name or result.where or "run"
+    add_case(self, suite_of(self, ev.file), setmetatable({ place = file, line = line, name = name }, { __index = result }))
   end
 end
 
-function on.test_end(self, ev, record)
-  if not record then return end
-  local suite = suite_of(self, ev.file)
-  add_case(self, suite, {
-    name = record.name, status = ev.status, seconds = ev.seconds, source = record.test.source or ev.file,
-    line = record.line,
-    records = suite.problems and suite.problems[ev.id], pending = record, printed = suite.printed[ev.id],
-    left = ev.left,
-  })
-  suite.printed[ev.id] = nil
+function on.test_end(self, ev, result)
+  if result then add_case(self, suite_of(self, ev.file), result) end
 end
 
 local function suite_xml(suite)
@@ -179,10 +129,7 @@ local function suite_xml(suite)
   } .. ">\n" }
   if suite.properties then parts[#parts + 1] = suite.properties end
   for _, case in ipairs(suite.cases) do parts[#parts + 1] = case end
-  if not suite.output:empty() then
-    local printed = xml.text(text.captured(suite.output:text(), false))
-    parts[#parts + 1] = "\t\t<system-out>" .. printed .. "</system-out>\n"
-  end
+  if suite.printed and not suite.printed:empty() then parts[#parts + 1] = "\t\t" .. printed(suite.printed) .. "\n" end
   if suite.left then
     parts[#parts + 1] = "\t\t<system-err>" .. xml.text("left open: " .. suite.left) .. "</system-err>\n"
   end
@@ -191,7 +138,7 @@ local function suite_xml(suite)
 end
 
 local function properties(self)
-  local run = self.tally.run
+  local run = self.run
   if not run then return nil end
   local lines = { "\t\t<properties>\n" }
   for _, pair in ipairs { { "itlua.version", run.version }, { "itlua.seed", run.seed }, { "itlua.jobs", run.jobs } } do
@@ -217,9 +164,9 @@ local function document(self, suites)
   } .. ">\n" .. table.concat(parts) .. "</testsuites>\n"
 end
 
-function on.file_end(self, ev)
+function on.file_end(self, ev, known)
   local suite = suite_of(self, ev.file)
-  suite.seconds, suite.left, suite.problems, suite.printed = ev.seconds, ev.left, nil, {}
+  suite.seconds, suite.left, suite.printed = ev.seconds, ev.left, known and known.printed
   if self.split then
     self.write_file((ev.file:gsub("%.[^./]+$", "") .. ".xml"), document(self, { suite }))
     self.order, self.open[ev.file] = {}, nil
@@ -228,7 +175,7 @@ end
 
 function on.run_end(self, ev)
   self.seconds = (self.seconds or 0) + ev.seconds
-  local run = self.tally.run
+  local run = self.run
   if ev.interrupted or not run or (run.runs ~= 0 and (run.run or 1) >= (run.runs or 1)) then self:finish() end
 end
 
@@ -236,7 +183,7 @@ local Reporter = {}
 Reporter.__index = Reporter
 
 function Reporter:event(ev)
-  local result = self.tally:event(ev)
+  local result = self.results:event(ev)
   local handler = on[ev.ev]
   if handler then handler(self, ev, result) end
 end
@@ -267,7 +214,7 @@ end
 ---@param out fun(text: string)
 function junit.new(opts, out)
   local self = setmetatable({
-    out = out, tally = tally.new(opts), open = {}, order = {}, program = opts.program,
+    out = out, results = results.of(opts), open = {}, order = {}, program = opts.program,
     write_file = opts.write_file or write_file,
   }, Reporter)
   for _, arg in ipairs(opts.args or {}) do

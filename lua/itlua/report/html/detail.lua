@@ -65,7 +65,8 @@ function detail.timeline(page, json, with_data)
     if type(span) == "table" then
       local data = with_data and type(span.data) == "table" and any(span.data) or nil
       n = n + 1
-      parts[n] = ("[%s,%s,%d,%d,%d%s]"):format(milliseconds((tonumber(span.at) or start) - start), milliseconds(span.seconds),
+      parts[n] = ("[%s,%s,%d,%d,%d%s]"):format(milliseconds((tonumber(span.at) or start) - start),
+        milliseconds(span.seconds),
         page:shared(tostring(span.what or "")), page:shared(tostring(span.detail or "")),
         page:shared(tostring(span.outcome or "")), data and "," .. data or "")
     end
@@ -160,7 +161,8 @@ function detail.of(page, result, with_data)
     end
     add("att", "[" .. table.concat(list, ",") .. "]")
   end
-  if result.is_test and results.failed(result) and #result.records == 0 then add("p", '[{"k":"error","m":"no details"}]') end
+  if result.is_test and results.failed(result) and #result.records == 0 then add("p",
+    '[{"k":"error","m":"no details"}]') end
   return #parts > 0 and "{" .. table.concat(parts, ",") .. "}" or nil
 end
 
