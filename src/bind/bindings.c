@@ -20,6 +20,7 @@ const it_binding it_bindings[] = {
     LOADED(crypto),
     LOADED(edit),
     LOADED(http),
+    LOADED(kafka),
     LOADED(redis),
     LOADED(server),
     LOADED(yaml),

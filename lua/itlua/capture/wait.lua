@@ -22,6 +22,16 @@ function wait.check_records(self)
     { record = refused.record, cause = problem })
 end
 
+--- A record that is not what it should be: the capture's next method raises the problem. For sources.
+---@param record itlua.capture.Record
+---@param problem string
+function wait.refuse(self, record, problem)
+  self.count = self.count + 1
+  record.n = self.count
+  if self.refused == nil then self.refused = { record = record, problem = problem } end
+  self.bell:ring()
+end
+
 --- Raises why it cannot go on, where that is so.
 function wait.check_source(self)
   wait.check_records(self)
