@@ -9,6 +9,7 @@
 
 local core = require "itlua.core"
 local fake = require "itlua.fake"
+local insertion = require "itlua.sql.insertion"
 local null = require "itlua.null"
 
 local factory = {}
@@ -153,27 +154,6 @@ function Factory:build(...)
   return record
 end
 
-local function identifier(name)
-  return '"' .. name:gsub('"', '""') .. '"'
-end
-
-local function qualified(name)
-  return (name:gsub("[^.]+", identifier))
-end
-
-local function insert_row(db, into, record)
-  local columns, places, values = {}, {}, {}
-  for column in pairs(record) do columns[#columns + 1] = column end
-  table.sort(columns)
-  for i, column in ipairs(columns) do
-    values[i], places[i], columns[i] = record[column], "$" .. i, identifier(column)
-  end
-  local statement = #columns == 0 and ("INSERT INTO %s DEFAULT VALUES RETURNING *"):format(qualified(into))
-    or ("INSERT INTO %s (%s) VALUES (%s) RETURNING *"):format(qualified(into), table.concat(columns, ", "),
-      table.concat(places, ", "))
-  return db:one(statement, table.unpack(values, 1, #columns))
-end
-
 --- A record that is stored: inserted into the factory's table (the row comes back with what the database filled in) or by its
 --- `insert`. Associations are created first.
 ---@param db table
@@ -188,7 +168,7 @@ function Factory:create(db, ...)
   if self.insert then
     row = self.insert(db, record) or record
   elseif self.table then
-    row = insert_row(db, self.table, record)
+    row = insertion.row(db, self.table, record)
   else
     core.usage(("factory '%s' has neither a table nor an insert function; build() needs none"):format(self.name))
   end

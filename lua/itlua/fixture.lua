@@ -7,10 +7,11 @@
 -- table, as a list or by names of their own, or a list of rows for the table that the file is named after.
 -- Errors have kind "fixture", with the file and, where it is known, the row.
 --
--- fixture.define and fixture.use are for whatever else tests share: see fixture/named.lua.
+-- fixture.define and fixture.use are for whatever else tests share, for a test, a file or a run: see fixture/named.lua.
 
 local core = require "itlua.core"
 local fs = require "itlua.fs"
+local insertion = require "itlua.sql.insertion"
 local json = require "itlua.json"
 local named = require "itlua.fixture.named"
 local null = require "itlua.null"
@@ -134,16 +135,7 @@ end
 -- ---- rows to tables, parents before children
 
 local function insert(db, name, row, path, label)
-  local columns, places, values, into = {}, {}, {}, db:identifier(name)
-  for column in pairs(row) do columns[#columns + 1] = column end
-  table.sort(columns)
-  for i, column in ipairs(columns) do
-    values[i], places[i], columns[i] = row[column], "$" .. i, db:identifier(column)
-  end
-  local statement = #columns == 0 and ("INSERT INTO %s DEFAULT VALUES RETURNING *"):format(into)
-    or ("INSERT INTO %s (%s) VALUES (%s) RETURNING *"):format(into, table.concat(columns, ", "),
-      table.concat(places, ", "))
-  local ok, result = pcall(db.one, db, statement, table.unpack(values, 1, #columns))
+  local ok, result = pcall(insertion.row, db, name, row)
   if ok then return result end
   if core.is_error(result) ~= "sql" then error(result, 0) end
   core.raise("fixture", "INSERT", ("%s: %s %s: %s"):format(path, name, label, result.message),

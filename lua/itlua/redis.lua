@@ -3,6 +3,7 @@
 local core = require "itlua.redis.core"
 local scheduler = require "itlua.core"
 local dns = require "itlua.dns"
+local address = require "itlua.redis.address"
 local capture = require "itlua.redis.capture"
 local policy = require "itlua.policy"
 local null = scheduler.null
@@ -14,6 +15,8 @@ local redis = { null = null, version = core.version, tls = core.tls }
 ---@field database integer
 ---@field private connection userdata
 local Client = {}
+
+local MAX_REPLY <const> = 5000000 -- elements: a gigabyte
 
 -- Replies that are lists of names and values, and are tables to people.
 local pairs_reply = { HGETALL = true, ["CONFIG GET"] = true, ["XINFO STREAM"] = true, ["MEMORY STATS"] = true }
@@ -29,38 +32,6 @@ local function to_pairs(list)
   return map
 end
 
-local function percent_decode(text)
-  return (text:gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end))
-end
-
--- redis://[user:password@]host[:port][/database], rediss://…, unix:///path[?db=n]
-local function parse_url(url)
-  local scheme, rest = url:match("^([%w+]+)://(.*)$")
-  if scheme == "unix" or scheme == "redis+unix" then
-    local path, query = rest:match("^([^?]*)%??(.*)$")
-    return { path = percent_decode(path), database = tonumber(query:match("db=(%d+)")) }
-  end
-  if scheme ~= "redis" and scheme ~= "rediss" then
-    scheduler.usage(("'%s' is no Redis URL: redis://[user:password@]host[:port][/database], rediss://… or unix:///path")
-      :format(url))
-  end
-  local authority, path = rest:match("^([^/]*)/?(.*)$")
-  local userinfo, hostport = authority:match("^(.*)@(.*)$")
-  hostport = hostport or authority
-  local host, port = hostport:match("^%[(.-)%]:?(%d*)$")
-  if not host then host, port = hostport:match("^([^:]*):?(%d*)$") end
-  if not host then scheduler.usage(("'%s' is no Redis URL: what is '%s'?"):format(url, hostport)) end
-  local user, password
-  if userinfo then user, password = userinfo:match("^([^:]*):?(.*)$") end
-  return {
-    host = host ~= "" and host or nil, port = tonumber(port),
-    user = user and user ~= "" and percent_decode(user) or nil,
-    password = password and password ~= "" and percent_decode(password) or nil,
-    database = tonumber(path),
-    tls = scheme == "rediss" and {} or nil,
-  }
-end
-
 local function tls_of(options)
   if not options.tls then return nil end
   local tls = {}
@@ -72,8 +43,8 @@ end
 local function open(options)
   if options.path then return core.connect(options.path) end
   local err
-  for _, address in ipairs(dns.resolve(options.host or "127.0.0.1")) do
-    local ok, connection = pcall(core.connect, address, options.port or 6379, tls_of(options))
+  for _, ip in ipairs(dns.resolve(options.host or "127.0.0.1")) do
+    local ok, connection = pcall(core.connect, ip, options.port or 6379, tls_of(options))
     if ok then return connection end
     err = connection
   end
@@ -81,6 +52,7 @@ local function open(options)
 end
 
 local function login(connection, options)
+  connection:limit(options.max_reply or MAX_REPLY)
   if options.password then
     connection:call(options.user and { "AUTH", options.user, options.password } or { "AUTH", options.password })
   end
@@ -93,12 +65,13 @@ end
 --- Raises an error of kind "redis" (code ECONNREFUSED, WRONGPASS, NOAUTH, …) or "dns".
 ---@param target? string|{ host?: string, port?: integer, path?: string, user?: string, password?: string,
 --- database?: integer, timeout?: number, url?: string, tls?: boolean|{ ca?: string, ca_path?: string, cert?: string,
---- key?: string, server_name?: string, verify?: boolean } } tls: with files' names, where hiredis has TLS (redis.tls)
+--- key?: string, server_name?: string, verify?: boolean }, max_reply?: integer } tls: with files' names, where hiredis has
+--- TLS (redis.tls); max_reply: elements of a reply, 5,000,000: one with more is an error, TOO_LARGE, and ends the connection
 ---@return itlua.redis.client
 function redis.connect(target)
-  local options = type(target) == "string" and parse_url(target) or target or {}
+  local options = type(target) == "string" and address.parse(target) or target or {}
   if options.url then -- a URL, and what it cannot say
-    local merged = parse_url(options.url)
+    local merged = address.parse(options.url)
     for key, value in pairs(options) do merged[key] = value end
     options, merged.url = merged, nil
   end

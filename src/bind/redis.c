@@ -112,8 +112,8 @@ static void send_command(lua_State *L, int idx, redis_connection *c, redisCallba
 
 static void must_be_alive(lua_State *L, const redis_connection *c) {
   if (!c->ac)
-    it_raise(L, "redis", "CLOSED", "the connection to Redis at %s was lost: %s", c->address,
-             c->lost);
+    it_raise(L, "redis", redis_lost_code(c), "the connection to Redis at %s was lost: %s",
+             c->address, c->lost);
 }
 
 /* Writing now instead of when the loop says so saves a turn of it on every command. */
@@ -225,6 +225,16 @@ static int l_pending(lua_State *L) {
   return 1;
 }
 
+/* c:limit(elements): that a reply may have */
+static int l_limit(lua_State *L) {
+  redis_connection *c = it_res_check(L, 1, &redis_connection_class);
+  lua_Integer elements = luaL_checkinteger(L, 2);
+  if (elements < 1) it_usage(L, "max_reply is how many elements a reply may have");
+  must_be_alive(L, c);
+  redis_limit(c, (size_t)elements);
+  return 0;
+}
+
 /* c:alive() -> whether commands can be sent */
 static int l_alive(lua_State *L) {
   const redis_connection *c =
@@ -236,13 +246,10 @@ static int l_alive(lua_State *L) {
 IT_API int luaopen_itlua_redis_core(lua_State *L);
 
 int luaopen_itlua_redis_core(lua_State *L) {
-  static const luaL_Reg methods[] = {{"call", l_call},
-                                     {"pipeline", l_pipeline},
-                                     {"subscribe", l_subscribe},
-                                     {"receive", l_receive},
-                                     {"pending", l_pending},
-                                     {"alive", l_alive},
-                                     {NULL, NULL}};
+  static const luaL_Reg methods[] = {{"call", l_call},           {"pipeline", l_pipeline},
+                                     {"subscribe", l_subscribe}, {"receive", l_receive},
+                                     {"pending", l_pending},     {"limit", l_limit},
+                                     {"alive", l_alive},         {NULL, NULL}};
   static const luaL_Reg functions[] = {{"connect", redis_l_connect}, {NULL, NULL}};
   it_res_register(L, &redis_connection_class, methods);
   luaL_newlib(L, functions);

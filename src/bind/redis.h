@@ -27,6 +27,13 @@ typedef struct redis_connection {
   char *address;
   void *tls;      /* hiredis' TLS context, or NULL */
   it_buf command; /* the last one, as it was sent: memory to write the next into */
+  redisReplyObjectFunctions making; /* hiredis' own, with a limit on arrays */
+#if HIREDIS_MAJOR >= 1
+  void *(*create_array)(const redisReadTask *, size_t);
+#else
+  void *(*create_array)(const redisReadTask *, int);
+#endif
+  size_t most, too_many; /* elements that a reply may have; of the one that had more, or 0 */
   int wanted;
   bool entered, subscribed; /* entered: inside one of hiredis' functions */
 } redis_connection;
@@ -51,6 +58,7 @@ extern const it_res_class redis_connection_class;
 int redis_l_connect(lua_State *L);
 void redis_set_lost(redis_connection *c, const char *why);
 void redis_fail_lost(redis_op *o);
+const char *redis_lost_code(const redis_connection *c);
 /* Around a call of hiredis' functions, which ask to read and write: the watch is set once, at the end. */
 void redis_enter(redis_connection *c);
 void redis_leave(redis_connection *c);
@@ -63,6 +71,8 @@ void redis_tls_free(redis_connection *c);
 /* redis_reply.c */
 redis_op *redis_op_new(lua_State *L, redis_connection *c, const it_op_class *cls);
 void redis_op_free(it_op *op);
+/* From now on a reply with more elements is an error, and spends the connection: the rest of it is never read. */
+void redis_limit(redis_connection *c, size_t elements);
 void redis_push_reply(lua_State *L, const redisReply *r);
 void redis_on_reply(redisAsyncContext *ac, void *reply, void *data); /* data: the redis_op */
 void redis_on_message(redisAsyncContext *ac, void *reply,

@@ -44,6 +44,14 @@ static void on_fd(void *data, int events) {
 
 void redis_set_lost(redis_connection *c, const char *why) {
   if (c->lost) return;
+  if (c->too_many) {
+    it_buf text = {0};
+    it_buf_addf(&text,
+                "a reply of %zu elements is more than the %zu that it may have (option max_reply)",
+                c->too_many, c->most);
+    c->lost = text.data;
+    return;
+  }
   bool says_nothing = !why || !*why || strcmp(why, "Success") == 0;
   if (says_nothing && c->tls) why = "TLS failed; is its certificate one that tls.ca vouches for?";
   else if (says_nothing) why = "the server closed the connection";
@@ -81,9 +89,13 @@ static void on_connect(const redisAsyncContext *ac, int status) {
              "cannot connect to Redis at %s: %s%s", c->address, c->lost, hint);
 }
 
+const char *redis_lost_code(const redis_connection *c) {
+  return c->too_many ? "TOO_LARGE" : "CLOSED";
+}
+
 void redis_fail_lost(redis_op *o) {
-  it_op_fail(&o->op, "redis", "CLOSED", "the connection to Redis at %s was lost: %s", o->c->address,
-             o->c->lost);
+  it_op_fail(&o->op, "redis", redis_lost_code(o->c), "the connection to Redis at %s was lost: %s",
+             o->c->address, o->c->lost);
 }
 
 static void on_disconnect(const redisAsyncContext *ac, int status) {

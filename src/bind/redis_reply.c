@@ -26,6 +26,34 @@ void redis_op_free(it_op *op) {
   free(o);
 }
 
+/* ---- how large a reply may be: memory is asked for when its first line says how many elements follow ---- */
+
+#if HIREDIS_MAJOR >= 1
+typedef size_t element_count;
+#else
+typedef int element_count;
+#endif
+
+static void *limited_array(const redisReadTask *task, element_count elements) {
+  redis_connection *c = task->privdata;
+  if (elements > 0 && (size_t)elements > c->most) {
+    c->too_many = (size_t)elements;
+    return NULL; /* hiredis takes it for a lack of memory, and gives the connection up */
+  }
+  return c->create_array(task, elements);
+}
+
+void redis_limit(redis_connection *c, size_t elements) {
+  redisReader *reader = c->ac->c.reader;
+  c->most = elements;
+  if (reader->fn == &c->making) return;
+  c->making = *reader->fn;
+  c->create_array = c->making.createArray;
+  c->making.createArray = limited_array;
+  reader->fn = &c->making;
+  reader->privdata = c;
+}
+
 /* ---- replies: hiredis frees its own when a callback returns, so the contents move to a reply of ours ---- */
 
 static void take(redisReply *to, redisReply *from) {

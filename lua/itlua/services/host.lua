@@ -128,10 +128,23 @@ local function tell(entry)
   io.stdout:flush()
 end
 
+-- What uses others ends before them, the last that was made first.
+local function discard_users(self)
+  local list = {}
+  for _, entry in pairs(self.entries) do
+    if entry.kind.ends_first and entry.began then list[#list + 1] = entry end
+  end
+  table.sort(list, function(a, b) return a.began > b.began end)
+  for _, entry in ipairs(list) do entry:discard(GRACE) end
+end
+
 local function discard_all(self)
+  discard_users(self)
   local tasks = {}
   for _, entry in pairs(self.entries) do
-    tasks[#tasks + 1] = core.spawn(function() entry:discard(GRACE) end)
+    if not entry.kind.ends_first then
+      tasks[#tasks + 1] = core.spawn(function() entry:discard(GRACE) end)
+    end
   end
   for _, task in ipairs(tasks) do core.join(task) end
 end

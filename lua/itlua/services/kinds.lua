@@ -13,6 +13,7 @@ local kinds = {}
 ---@field knows? fun(spec: table, field: string): boolean, string?   whether others may refer to a field, instead of `fields`;
 ---    else what there is
 ---@field field? fun(fields: table, field: string): any    what a reference to it stands for, instead of fields[field]
+---@field ends_first? boolean            at the end of all, it ends before the others: it uses them
 ---@field own_fields? string[]            what it may refer to of itself, known before it is started
 ---@field providers itlua.services.Provider[]   in the order in which they are tried
 ---@field check? fun(spec: table): string?      what is wrong with its description, before anything runs
@@ -45,7 +46,7 @@ local kinds = {}
 ---@field name string               "SELECT 1 over TCP"
 ---@field try fun(): boolean?, string?   true, or not yet and why; what it raises is why, too
 
-local builtin = { "compose", "container", "kafka", "postgres", "process", "redis" }
+local builtin = { "compose", "container", "fixture", "kafka", "postgres", "process", "redis" }
 local found = {}
 
 --- The names of the built-in ones.

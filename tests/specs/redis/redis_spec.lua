@@ -1,3 +1,4 @@
+local fs = require "itlua.fs"
 local null = require "itlua.null"
 local process = require "itlua.process"
 local redis = require "itlua.redis"
@@ -326,6 +327,51 @@ s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(); print(s.getsockname()
     local err = failure(client.set, client, "k", ("x"):rep(2000000))
     assert.equal("OOM", err.code)
     small.process:close()
+  end)
+
+  it("refuses a reply that is too large, in time, and says how large it is", function()
+    r:eval("for i = 1, 30 do redis.call('RPUSH', 'long', i) end", 0)
+    local careful <close> = redis.connect { url = server.url, max_reply = 20 }
+    assert.equal(20, #careful:lrange("long", 0, 19))
+    local err = failure(careful.lrange, careful, "long", 0, -1)
+    assert.subset({ kind = "redis", code = "TOO_LARGE" }, err)
+    assert.matches("a reply of 30 elements is more than the 20 that it may have (option max_reply)", err.message, 1, true)
+    assert.equal("TOO_LARGE", failure(careful.ping, careful).code)
+    assert.has.errors(function() redis.connect { url = server.url, max_reply = 0 } end)
+    assert.equal("PONG", r:ping())
+  end)
+
+  it("reads only the first line of a reply of ten million elements #heavy", function()
+    r:eval([[
+      local t = { 'RPUSH', 'huge' }
+      for j = 1, 5000 do t[j + 2] = '7' end
+      for i = 1, 2000 do redis.call(unpack(t)) end]], 0)
+    local plain <close> = redis.connect(server.url)
+    local err = failure(plain.lrange, plain, "huge", 0, -1)
+    assert.matches("a reply of 10000000 elements", err.message, 1, true)
+    r:del "huge"
+  end)
+
+  it("says that a server is still loading, and serves once it has", function()
+    local dir <close> = fs.tempdir {}
+    local first = servers.start { "--dir", dir.path, "--dbfilename", "dump.rdb" }
+    local filler <close> = redis.connect(first.url)
+    for i = 1, 300 do filler:set("key:" .. i, ("x"):rep(2000)) end
+    filler:save()
+    first.process:close()
+    local slow = { "redis-server", "--bind", "127.0.0.1", "--save", "", "--dir", dir.path, "--dbfilename", "dump.rdb",
+      "--key-load-delay", 10000, "--loading-process-events-interval-bytes", 1024, "--port", first.port }
+    local loading <close> = process.start { command = slow, merge = true }
+    local client <close> = task.eventually(function()
+      local ok, c = pcall(redis.connect, first.url)
+      return ok and c
+    end, { timeout = 20 })
+    local err = failure(client.get, client, "key:1")
+    assert.subset({ kind = "redis", code = "LOADING" }, err)
+    assert.matches("Redis is loading the dataset in memory", err.message, 1, true)
+    client:config_set("key-load-delay", 0)
+    task.eventually(function() return client:get "key:300" end, { timeout = 60 })
+    assert.is_true(loading:running())
   end)
 
   it("takes a reply of a million elements", function()
