@@ -104,6 +104,8 @@
 ---@field timeline? string      JSON array of spans {at, seconds, what, detail, outcome, data?} of the test so far, see below
 ---@field diff? string          the readable diff, ready to print
 ---@field curl? string          the last request of the test as a curl command
+---@field excerpt? string       in recordings (jsonl): the lines of source around it
+---@field excerpt_line? integer  the number of the first of them
 ---@field retried? boolean      of an attempt after which the test runs again: counts for nothing
 
 ---@class itlua.event.output     what a test, a hook or a file printed (stdout and stderr as they came)

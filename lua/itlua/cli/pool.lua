@@ -146,6 +146,7 @@ local function receive(self, worker, ev)
   local kind, job = ev.ev, ev.file and worker.jobs[ev.file]
   if not job then return deliver(self, ev) end
   if kind == "file_start" then
+    ev.worker = worker.number
     job.started = true
     if not self.streams then job.events = {} end
   elseif kind == "test_start" then

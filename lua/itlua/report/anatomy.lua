@@ -95,6 +95,28 @@ function anatomy.message(record, verbose)
   return text.lines(text.visible(said or message)), diff, position, curl
 end
 
+-- The lines that a recording brought along: its spec may be elsewhere by now, or have changed.
+local function recorded_source(record)
+  local problem = record.event
+  if not problem or not problem.excerpt or not math.tointeger(problem.excerpt_line) then return nil end
+  local lines, from = {}, math.tointeger(problem.excerpt_line)
+  local found = text.lines(problem.excerpt)
+  for i, line in ipairs(found) do lines[from + i - 1] = line end
+  return lines, from, from + #found - 1
+end
+
+--- The lines around a problem as they are, for a recording.
+---@param record itlua.report.record
+---@param sources fun(path: string): string[]?
+---@return string? excerpt, integer? line     of its first line
+function anatomy.excerpt(record, sources)
+  local file, line = anatomy.place(record)
+  local lines = file and line and sources(file)
+  if not lines or not lines[line] then return nil end
+  local first = math.max(1, line - 6)
+  return table.concat(lines, "\n", first, math.min(#lines, line + 3)), first
+end
+
 ---@class itlua.report.source_line
 ---@field number integer
 ---@field code string
@@ -107,9 +129,13 @@ end
 ---@return itlua.report.source_line[]?
 function anatomy.source(record, sources, context)
   local file, line = anatomy.place(record)
-  local lines = file and line and sources(file)
+  local lines, from, to = recorded_source(record)
+  if not lines and file and line then
+    lines = sources(file)
+    from, to = 1, lines and #lines
+  end
   if not lines or not lines[line] then return nil end
-  local first, last = math.max(1, line - (context or 2)), math.min(#lines, line + 1)
+  local first, last = math.max(from, line - (context or 2)), math.min(to, line + 1)
   while first < line and lines[first]:match "^%s*$" do first = first + 1 end
   if lines[last]:match "^%s*$" then last = line end
   local picked, indent = {}, nil

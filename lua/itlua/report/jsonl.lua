@@ -1,5 +1,7 @@
---- `jsonl`: the events themselves, one JSON object a line, as they come. `itlua report FILE…` reads them again.
+--- `jsonl`: the events themselves, one JSON object a line, as they come. `itlua report FILE…` reads them again. A problem
+-- takes the source around it along, so that a report of a recording shows it on another machine, too.
 
+local anatomy = require "itlua.report.anatomy"
 local json_text = require "itlua.report.json_text"
 
 local jsonl = { wants_timelines = true }
@@ -32,7 +34,21 @@ end
 local Reporter = {}
 Reporter.__index = Reporter
 
+-- The problem with its lines of source.
+local function with_source(self, ev)
+  if ev.kind == "pending" or ev.excerpt then return ev end
+  local started = self.started[ev.file]
+  local excerpt, line = anatomy.excerpt({ event = ev, test = started and started.id == ev.id and started or nil,
+    message = ev.message, traceback = ev.traceback }, self.sources)
+  if not excerpt then return ev end
+  local copy = { excerpt = excerpt, excerpt_line = line }
+  for key, value in pairs(ev) do copy[key] = value end
+  return copy
+end
+
 function Reporter:event(ev)
+  if ev.ev == "test_start" then self.started[ev.file] = ev
+  elseif ev.ev == "problem" and ev.file then ev = with_source(self, ev) end
   local shape = self.shapes[ev.ev]
   local known = shape and shape.known
   for key in next, ev do
@@ -54,9 +70,10 @@ function Reporter:event(ev)
   self.out("{" .. table.concat(parts, ",") .. "}\n")
 end
 
+---@param opts table           see report.new
 ---@param out fun(text: string)
-function jsonl.new(_, out)
-  return setmetatable({ out = out, shapes = {} }, Reporter)
+function jsonl.new(opts, out)
+  return setmetatable({ out = out, shapes = {}, started = {}, sources = anatomy.sources(opts.read, opts.mask) }, Reporter)
 end
 
 return jsonl

@@ -91,7 +91,7 @@ describe("the HTML report in Chromium #heavy", function()
       assert.truthy(found, word .. " is not where it should be in\n" .. shown)
       at = found
     end
-    assert.equal(7, page:eval "document.querySelectorAll('.waterfall > li').length")
+    assert.equal(8, page:eval "document.querySelectorAll('.waterfall > li').length")
     quiet()
   end)
 
@@ -257,6 +257,7 @@ describe("the HTML report in Chromium #heavy", function()
     assert.matches("printed while loading", text "main")
     page:open(files.small, "/logs")
     assert.matches("order o%-118: cache is gone", text "main")
+    assert.matches("app while tests ran%s+235 ms%s+INFO order o%-118 stored%s+announces a created order", text "main")
     quiet()
   end)
 end)

@@ -214,3 +214,20 @@ describe("markdown", function()
     has(print_of("markdown", "none"), "## ◌ No test ran")
   end)
 end)
+
+describe("jsonl", function()
+  local function recorded(events, opts)
+    local list = {}
+    for line in replay.print("jsonl", events, opts):gmatch "[^\n]+" do list[#list + 1] = json.decode(line) end
+    return list
+  end
+
+  it("takes the source along, so that a recording makes the same page on another machine", function()
+    local source = ("\n"):rep(30) .. ("  local x = 1\n"):rep(100)
+    local opts = { program = "itlua", read = function() return source end }
+    local direct = print_of("html", "plain", opts)
+    local list = recorded(runs.plain, opts)
+    assert.equal(direct, print_of("html", list, { program = "itlua", read = function() end }))
+    assert.equal(print_of("ctrf", "plain", opts), print_of("ctrf", list, { program = "itlua", read = function() end }))
+  end)
+end)

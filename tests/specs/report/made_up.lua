@@ -37,6 +37,7 @@ function made_up.timeline()
       detail = 'orders.created/0@9 {"order_id":"o-118","customer":"C-1"}', outcome = "",
       data = { topic = "orders.created", partition = 0, offset = 9, key = "o-118", value = { order_id = "o-118",
         customer = "C-1" } } },
+    { at = 100.035, seconds = 0, what = "app", detail = "INFO order o-118 stored", outcome = "", log = true },
     { at = 100.036, seconds = 4.964, what = "kafka.wait", detail = "orders.created", outcome = "timeout" },
   }
 end

@@ -69,8 +69,23 @@ function testOfHash(hash) {
 function timelineOf(detail) {
   return (detail.tl || []).map(span => ({
     at: span[0], ms: span[1], what: raw.strings[span[2]], detail: raw.strings[span[3]], outcome: raw.strings[span[4]],
-    data: span[5],
+    data: typeof span[5] === 'object' ? span[5] : undefined, log: span[5] === 1,
   }));
+}
+
+// What services printed while tests ran: by service, in the order of time.
+function serviceLines() {
+  const found = new Map();
+  for (const test of tests) {
+    if (!raw.details[test.index]) continue;
+    for (const span of timelineOf(test.detail)) {
+      if (!span.log) continue;
+      if (!found.has(span.what)) found.set(span.what, []);
+      found.get(span.what).push({ at: Math.max(0, test.at) + span.at, text: span.detail, test });
+    }
+  }
+  for (const lines of found.values()) lines.sort((a, b) => a.at - b.at);
+  return found;
 }
 
 // ---- what failures have in common
@@ -81,7 +96,9 @@ function causeKey(test) {
   const first = problems[0];
   if (first.ck) return first.ck;
   const line = (first.m || '').split('\n', 1)[0];
-  return (first.e || first.k) + '|' + line.replace(/0x[0-9a-f]+/g, '0x').replace(/\d+/g, '#');
+  if (first.k === 'error') return first.e + '|' + line.replace(/0x[0-9a-f]+/g, '0x').replace(/\d+/g, '#');
+  // "Expected objects to be the same." says nothing yet of what failed: what differs does.
+  return first.k + '|' + (/^Expected (object|value|string|number|table)/.test(line) ? first.m : line) + '|' + (first.f || '');
 }
 
 let groups;

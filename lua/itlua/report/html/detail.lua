@@ -48,7 +48,7 @@ end
 
 local function milliseconds(seconds) return ("%.4g"):format((tonumber(seconds) or 0) * 1000) end
 
--- Spans as arrays: at, took, what, detail, outcome, data; texts are numbers of strings that many tests share.
+-- Spans as arrays: at, took, what, detail, outcome, data (1: a line that a service printed); texts are numbers of strings that many tests share.
 ---@param page table
 ---@param json string
 ---@param with_data boolean
@@ -63,7 +63,8 @@ function detail.timeline(page, json, with_data)
   local parts, n = {}, 0
   for _, span in ipairs(spans) do
     if type(span) == "table" then
-      local data = with_data and type(span.data) == "table" and any(span.data) or nil
+      local data = span.log == true and "1"
+      if not data and with_data and type(span.data) == "table" then data = any(span.data) end
       n = n + 1
       parts[n] = ("[%s,%s,%d,%d,%d%s]"):format(milliseconds((tonumber(span.at) or start) - start),
         milliseconds(span.seconds),

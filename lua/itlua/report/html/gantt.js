@@ -60,10 +60,13 @@ function workersView() {
 }
 
 function logsView() {
-  const names = Object.keys(raw.logs);
+  const names = Object.keys(raw.logs), lines = serviceLines();
   const started = (run.services || '').split('\n').filter(Boolean);
   return el('article', {}, el('header', { class: 'title' }, el('h2', {}, 'Services and logs')),
     started.length ? section('Started for this run', el('ul', { class: 'plain' }, started.map(line => el('li', {}, line)))) : null,
+    Array.from(lines, ([name, list]) => section(name + ' while tests ran', el('ol', { class: 'log-lines', tabindex: '0' }, list.slice(0, 2000).map(line => el('li', {},
+      el('span', { class: 'dim' }, duration(line.at)), el('span', {}, line.text), el('a', { href: line.test.hash, title: line.test.full }, line.test.own)))),
+      list.length > 2000 ? el('p', { class: 'dim' }, 'and ' + count(list.length - 2000, 'more line')) : null)),
     names.map(name => section('Log of ' + name, bounded(raw.logs[name], 400, ansi))),
-    !started.length && !names.length ? el('p', { class: 'dim' }, 'No service printed anything into this report.') : null);
+    !started.length && !names.length && !lines.size ? el('p', { class: 'dim' }, 'No service printed anything into this report.') : null);
 }

@@ -119,7 +119,6 @@ matchMedia('(prefers-color-scheme: dark)').addEventListener('change', showTheme)
 const [verdictKind, verdict] = verdictText();
 byId('verdict').className = 'verdict ' + verdictKind;
 byId('verdict').textContent = verdict;
-if (!Object.keys(raw.logs).length && !run.services) document.querySelector('[data-view=logs]').hidden = true;
 showTheme();
 chips();
 refresh();

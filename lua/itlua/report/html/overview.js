@@ -29,12 +29,14 @@ function tiles() {
 
 function causeCard(group) {
   const problem = group.problem, n = group.tests.length;
-  const first = (problem.c || problem.m || 'no details').split('\n', 1)[0];
+  const said = (problem.c || problem.m || 'no details').split('\n', 1)[0];
+  const first = problem.c ? said.charAt(0).toUpperCase() + said.slice(1) : said;
+  const differs = !problem.c && (problem.f || '').split('\n').filter(line => /\S/.test(line)).slice(0, 3).join('\n');
   const more = n > 4 ? el('button', { type: 'button', class: 'more', onclick: () => { state.cause = group; state.outcomes.clear(); chips(); refresh(); showList(); } },
     'Show all ' + n.toLocaleString('en')) : null;
   return el('li', { class: 'card' }, el('p', { class: 'card-head' }, el('span', { class: 'pill failed' }, n === 1 ? '1 failure' : n.toLocaleString('en') + ' failures'),
     el('span', { class: 'dim' }, group.files.size > 1 ? 'in ' + group.files.size + ' files' : Array.from(group.files)[0].path), problem.e ? el('code', {}, problem.e) : null),
-    el('p', { class: 'first' }, first), testLinks(group.tests, n > 4 ? 3 : 4), more);
+    el('p', { class: 'first' }, first), differs ? el('pre', { class: 'excerpt' }, differs) : null, testLinks(group.tests, n > 4 ? 3 : 4), more);
 }
 
 function trend() {

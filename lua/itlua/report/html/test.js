@@ -48,7 +48,7 @@ function sourceNode(problem) {
 function causeNode(problem) {
   if (!problem.c) return null;
   const [first, ...rest] = problem.c.split('\n');
-  return el('div', { class: 'cause', role: 'note', 'aria-label': 'Likely cause' }, el('b', {}, 'Likely cause'), el('p', {}, first),
+  return el('div', { class: 'cause', role: 'note', 'aria-label': 'Likely cause' }, el('b', {}, 'Likely cause'), el('p', {}, first.charAt(0).toUpperCase() + first.slice(1)),
     rest.length ? el('pre', {}, rest.join('\n')) : null);
 }
 

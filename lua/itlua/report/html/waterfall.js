@@ -5,7 +5,8 @@ const protocols = [
   ['container', /^(container|docker|image|services?)/], ['wait', /^(task|sleep|wait|eventually|core)/], ['process', /^(process|app|exec)/],
 ];
 
-function protocolOf(what) {
+function protocolOf(what, log) {
+  if (log) return 'log';
   const found = protocols.find(([, pattern]) => pattern.test(what.toLowerCase()));
   return found ? found[0] : 'other';
 }
@@ -30,7 +31,7 @@ function legend(used) {
 }
 
 function spanRow(span, total, index) {
-  const protocol = protocolOf(span.what), bad = troubled.test(span.outcome);
+  const protocol = protocolOf(span.what, span.log), bad = troubled.test(span.outcome);
   const left = Math.min(99.6, span.at / total * 100), width = Math.max(0.4, Math.min(100 - left, span.ms / total * 100));
   const id = 'span-' + index;
   const facts = [
@@ -38,9 +39,9 @@ function spanRow(span, total, index) {
     el('span', { class: 'said' }, span.detail, span.outcome ? [el('span', { class: 'dim' }, ' → '), el('span', { class: bad ? 'bad' : 'came' }, span.outcome)] : null),
     el('span', { class: 'ms began' }, el('span', { class: 'hidden' }, 'at '), duration(span.at)),
     el('span', { class: 'track', 'aria-hidden': 'true' }, el('i', { class: 'bar p-' + protocol + (bad ? ' bad' : ''), style: { left: left + '%', width: width + '%' } })),
-    el('span', { class: 'ms' }, el('span', { class: 'hidden' }, 'took '), duration(span.ms)),
+    el('span', { class: 'ms' }, span.log ? '' : [el('span', { class: 'hidden' }, 'took '), duration(span.ms)]),
   ];
-  if (!span.data) return el('li', {}, el('div', { class: 'span' }, facts));
+  if (!span.data) return el('li', {}, el('div', { class: span.log ? 'span log' : 'span' }, facts));
   const body = el('div', { class: 'span-data', id, hidden: true });
   const button = el('button', {
     type: 'button', class: 'span opens', 'aria-expanded': 'false', 'aria-controls': id,
@@ -57,7 +58,7 @@ function spanRow(span, total, index) {
 function waterfall(spans) {
   if (!spans.length) return null;
   const total = Math.max(0.1, ...spans.map(span => span.at + span.ms));
-  const used = Array.from(new Set(spans.map(span => protocolOf(span.what))));
+  const used = Array.from(new Set(spans.map(span => protocolOf(span.what, span.log))));
   const open = el('button', {
     type: 'button', class: 'copy', onclick: () => {
       const closed = list.querySelectorAll('.opens[aria-expanded=false]');
