@@ -1,5 +1,7 @@
 --- Which of its kind's providers a service gets: the first that has one, in the kind's order or in the one that it names.
 
+local core = require "itlua.core"
+
 local choice = {}
 
 ---@class itlua.services.Choice
@@ -29,9 +31,12 @@ function choice.of(kind, spec)
   for _, provider in ipairs(in_order(kind, spec.provider)) do
     local ok, offer, text = pcall(provider.find, spec)
     if ok and offer then return { provider = provider, offer = offer, text = text, passed = passed }, passed end
-    local why = ("%s: %s"):format(provider.name, ok and text or tostring(offer))
+    local said = ok and text or core.is_error(offer) and offer.message or tostring(offer)
+    local why = ("%s: %s"):format(provider.name, said)
     if not told[why] then passed[#passed + 1] = why end
     told[why] = true
+    -- A server that somebody named is not to be replaced by another behind their back.
+    if not ok and core.is_error(offer) and offer.code == "UNREACHABLE" then return nil, passed end
   end
   return nil, passed
 end

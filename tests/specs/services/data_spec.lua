@@ -165,4 +165,76 @@ describe("a service of kind redis", function()
     }
     project.passes(dir, {})
   end)
+
+  it("is the server of REDIS_URL, of which each file has a database number, and nobody ends it", function()
+    local outer = project.new {
+      ["itlua.lua"] = project.settings [[cache = { kind = "redis", provider = "native" }]],
+      ["specs/a_spec.lua"] = ([[
+        local services, redis, process = require "itlua.services", require "itlua.redis", require "itlua.process"
+        it("is used", function()
+          local r <close> = redis.connect(services.cache.url)
+          r:set("mine", "kept")
+          local run = process.run { command = { %q, "-C", "inner" }, merge = true, env = { REDIS_URL = services.cache.url } }
+          assert.equal(0, run.code, run.stdout)
+          assert.equal("kept", r:get "mine")
+        end)
+      ]]):format(native.self()),
+      ["inner/itlua.lua"] = project.settings [[cache = { kind = "redis" }]],
+      ["inner/specs/b_spec.lua"] = [[
+        local services = require "itlua.services"
+        describe("the cache", function()
+          local r = services.cache:connect()
+          it("is there", function()
+            assert.equal("environment", services.cache.provider)
+            assert.is_nil(r:get "mine")
+            r:set("k", "v")
+          end)
+          it("is empty again, and not ours to stop", function()
+            assert.is_nil(r:get "k")
+            local ok, err = pcall(function() services.cache:stop() end)
+            assert.is_false(ok)
+            assert.equal("NOT_OURS", err.code)
+            assert.matches("REDIS_URL", err.message)
+          end)
+        end)
+      ]],
+    }
+    project.passes(outer)
+  end)
+end)
+
+describe("a server that the environment names and that does not answer", function()
+  local spec = [[
+    it("db", function() return require("itlua.services").db.url end)
+    it("cache", function() return require("itlua.services").cache.url end)
+  ]]
+
+  it("is an error, and no other is taken in its place", function()
+    local dir = project.new {
+      ["itlua.lua"] = project.settings [[db = { kind = "postgres" }, cache = { kind = "redis" }]],
+      ["specs/a_spec.lua"] = spec,
+    }
+    local env = { DATABASE_URL = "postgresql://me:secret@127.0.0.1:1/app", REDIS_URL = "redis://127.0.0.1:1" }
+    local result = project.run(dir, { "-o", "TAP" }, env)
+    assert.equal(1, result.code)
+    assert.matches("service db (postgres) cannot be had here", result.stdout, 1, true)
+    assert.matches("environment: DATABASE_URL is set, but its server does not answer: ", result.stdout, 1, true)
+    assert.matches("environment: REDIS_URL is set, but its server does not answer: ", result.stdout, 1, true)
+    assert.not_matches("native", result.stdout, 1, true)
+    assert.not_matches("secret", result.stdout, 1, true)
+  end)
+
+  it("is passed over where another provider was asked for", function()
+    if not installed "redis-server" then
+      pending "needs an installed Redis"
+      return
+    end
+    local dir = project.new {
+      ["itlua.lua"] = project.settings [[cache = { kind = "redis", provider = "native" }]],
+      ["specs/a_spec.lua"] = [[it("is native", function()
+        assert.equal("native", require("itlua.services").cache:start().provider)
+      end)]],
+    }
+    project.passes(dir, {}, { REDIS_URL = "redis://127.0.0.1:1" })
+  end)
 end)

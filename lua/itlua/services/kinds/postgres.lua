@@ -48,7 +48,8 @@ function environment.find(spec)
   if not url:find "^postgres" then return nil, "DATABASE_URL is not of PostgreSQL" end
   local ok, version = pcall(version_of, url)
   if not ok then
-    core.raise("service", "UNREACHABLE", "DATABASE_URL is set, but its server does not answer: " .. tostring(version))
+    local why = tostring(version.message or version):match "[^\n]*"
+    core.raise("service", "UNREACHABLE", "DATABASE_URL is set, but its server does not answer: " .. why)
   end
   if not choice.version_fits(spec.version, version) then
     return nil, ("DATABASE_URL is a PostgreSQL %s, not %s"):format(version, spec.version)

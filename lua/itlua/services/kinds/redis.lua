@@ -47,7 +47,8 @@ function environment.find(spec)
   if not url or url == "" then return nil, "REDIS_URL is not set" end
   local ok, version = pcall(server_version, url)
   if not ok then
-    core.raise("service", "UNREACHABLE", "REDIS_URL is set, but its server does not answer: " .. tostring(version))
+    local why = tostring(version.message or version):match "[^\n]*"
+    core.raise("service", "UNREACHABLE", "REDIS_URL is set, but its server does not answer: " .. why)
   end
   if not choice.version_fits(spec.version, version) then
     return nil, ("REDIS_URL is a Redis %s, not %s"):format(version, spec.version)
