@@ -10,7 +10,7 @@ local offers = {}
 
 --- Offers a field of the problem event (event.lua).
 ---@param field string              "curl"
----@param tell fun(): string?       what it is since the last `forget`; nil: nothing
+---@param tell fun(event: table): string?     what it is since the last `forget`; nil: nothing. It is told the event so far
 ---@param forget? fun()             a test begins
 function evidence.offer(field, tell, forget)
   offers[#offers + 1] = { field = field, tell = tell, forget = forget }
@@ -73,7 +73,7 @@ end
 ---@param event table
 function evidence.add_to(event)
   for _, offer in ipairs(offers) do
-    local ok, text = pcall(offer.tell)
+    local ok, text = pcall(offer.tell, event)
     if ok and type(text) == "string" then event[offer.field] = text end
   end
 end

@@ -114,9 +114,15 @@ local function where(self, action)
   return ("/services/%s%s"):format(rawget(self, "name"), action and "/" .. action or "")
 end
 
--- Starts it where it is not started yet.
+-- Starts it where it is not started yet, which takes its time: a line of the timeline.
 local function known(self)
-  return rawget(self, "known") or status(self, "GET", where(self))
+  local answer = rawget(self, "known")
+  if answer then return answer end
+  local span = core.span("service", rawget(self, "name"))
+  local ok, err = pcall(status, self, "GET", where(self))
+  core.span_end(span, ok and tostring(err.state) or core.is_error(err) == "service" and err.code or "timeout")
+  if not ok then error(err, 0) end
+  return err
 end
 
 --- Whether it can be had here, and what it would be, or why not. Starts nothing; for specs that do without.

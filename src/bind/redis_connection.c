@@ -76,6 +76,7 @@ static void on_connect(const redisAsyncContext *ac, int status) {
   c->connecting = NULL;
   if (!o) return;
   if (status == REDIS_OK) {
+    it_op_outcome(&o->op, "connected");
     it_op_done(&o->op);
     return;
   }
@@ -84,9 +85,11 @@ static void on_connect(const redisAsyncContext *ac, int status) {
   if (ac->c.fd >= 0 && getsockopt(ac->c.fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error == 0)
     error = errno;
   redis_set_lost(c, ac->errstr);
-  const char *hint = strstr(c->lost, "refused") ? ": nothing listens there" : "";
-  it_op_fail(&o->op, "redis", strstr(c->lost, "refused") ? "ECONNREFUSED" : refused_code(error),
-             "cannot connect to Redis at %s: %s%s", c->address, c->lost, hint);
+  bool refused = strstr(c->lost, "refused");
+  const char *hint = refused ? ": nothing listens there" : "",
+             *code = refused ? "ECONNREFUSED" : refused_code(error);
+  it_op_outcome(&o->op, "%s", code);
+  it_op_fail(&o->op, "redis", code, "cannot connect to Redis at %s: %s%s", c->address, c->lost, hint);
 }
 
 const char *redis_lost_code(const redis_connection *c) {

@@ -211,6 +211,7 @@ static bool prepare_step(sql_op *o) {
       PQexitPipelineMode(c->pg);
       c->state = SQL_IDLE;
       sql_outcome(&o->op, o->result, o->failure);
+      o->op.fleeting = !o->failure; /* the statement's own line follows */
       return true;
     case PGRES_COMMAND_OK:
       PQclear(o->result);

@@ -174,7 +174,7 @@ static int finish(lua_State *L, int status, lua_KContext ctx) {
     abandon(anchor);
     it_error_throw(L);
   }
-  uint64_t serial = record(L, op); /* before: push may raise */
+  uint64_t serial = op->fleeting ? 0 : record(L, op); /* before: push may raise */
   int n = op->cls->push(L, op);
   if (serial) record_result(L, op, serial, n);
   *anchor = NULL;

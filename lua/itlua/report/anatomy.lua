@@ -167,6 +167,12 @@ local function decode(json_text)
   return decoded and type(value) == "table" and value or nil
 end
 
+-- Log lines mostly begin with their time, which stands in front anyway.
+local function without_time(line)
+  return (line:gsub("^%[?%d%d%d%d%-%d%d%-%d%d[T ]%d%d:%d%d:%d%d[.,]?%d*Z?%]?%s*", "", 1):gsub("^UTC%s+", "", 1)
+    :gsub("^%[%d+%]%s*", "", 1))
+end
+
 --- The test's operations in order, times from the first one on.
 ---@param record itlua.report.record
 ---@return itlua.report.span[]
@@ -187,6 +193,9 @@ function anatomy.timeline(record)
       outcome = text.one_line(tostring(span.outcome or "")),
       log = span.log == true, data = type(span.data) == "table" and span.data or nil, n = i,
     }
+  end
+  for _, span in ipairs(spans) do
+    if span.log then span.detail = without_time(span.detail) end
   end
   table.sort(spans, function(a, b)
     if a.at ~= b.at then return a.at < b.at end

@@ -21,6 +21,7 @@ local groups = { "world", "http", "data", "spec" }
 ---@field services table[]         {name, kind, state, exit?, host?, port?, url?}
 ---@field asked? table             the last HTTP request's span with data
 ---@field waits table[]            what tasks waited for when the deadline came
+---@field transactions table[]     {pid, name, database, query, seconds}: sessions that stand idle in a transaction
 ---@field left table<string, { name: string, place: string, line: string }>   what earlier tests have left, by table or key
 ---@field printed string           what the test has printed, as far as known
 local Facts = {}
@@ -40,6 +41,7 @@ function cause.facts(problem, left, printed)
   local self = setmetatable({
     problem = problem, kind = problem.error_kind, code = problem.error_code, message = problem.message or "",
     spans = decoded(problem.timeline), services = decoded(problem.services), waits = decoded(problem.waits),
+    transactions = decoded(problem.transactions),
     left = left or {}, printed = printed or "",
   }, Facts)
   table.sort(self.spans, function(a, b) return (a.at or 0) < (b.at or 0) end)
@@ -97,6 +99,15 @@ function Facts:last_words(name)
   return line and text.clip(text.one_line(line), 200) or nil
 end
 
+--- The session that probably holds what a statement waits for.
+---@return string?
+function Facts:holder()
+  local one = self.transactions[1]
+  if not one then return nil end
+  return ("session %s has stood idle in a transaction for %s; its last statement: %s"):format(tostring(one.pid),
+    text.duration(tonumber(one.seconds) or 0), text.clip(text.one_line(tostring(one.query)), 120))
+end
+
 --- The operations of a kind, the last first.
 ---@param what string     a pattern
 ---@return fun(): table?
@@ -117,6 +128,8 @@ local states = {
 ---@param service table
 ---@return string
 function cause.state_of(service)
+  local signal = math.tointeger(service.exit) and service.exit > 128 and service.exit - 128
+  if service.state == "ended" and signal then return ("its process was ended by signal %d"):format(signal) end
   if service.state == "ended" then
     return service.exit and ("its process has ended with code %d"):format(service.exit) or "its process has ended"
   end

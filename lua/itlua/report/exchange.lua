@@ -48,7 +48,9 @@ function exchange.short(span)
   if type(response) == "table" and filled(response.body) then parts[#parts + 1] = "got " .. shown(response.body, SHORT) end
   if filled(data.parameters) then parts[#parts + 1] = parameters(data.parameters) end
   if filled(data.rows) then parts[#parts + 1] = shown(data.rows[1], SHORT) .. (data.rows[2] and " …" or "") end
-  if data.value ~= nil and span.what == "sql" then parts[#parts + 1] = shown(data.value, SHORT) end
+  if data.value ~= nil and span.what == "sql" and span.outcome:find "row" then
+    parts[#parts + 1] = shown(data.value, SHORT)
+  end
   if span.what == "redis" and type(data.reply) == "table" then parts[#parts + 1] = shown(data.reply, SHORT) end
   local printed = filled(data.stderr) and data.stderr or data.stdout
   if filled(printed) then parts[#parts + 1] = "printed " .. shown(last_line(printed), SHORT) end

@@ -154,7 +154,7 @@ local function timeline_lines(view, record, lines)
     else
       local detail, tail = span.detail, span.outcome ~= "" and " → " .. span.outcome or ""
       -- What came of it matters more than the end of a long URL.
-      detail = text.clip(detail, math.max(8, room - text.width(tail)))
+      detail = text.clip(detail, math.max(8, room // 2, room - text.width(tail)))
       tail = text.clip(tail, math.max(0, room - text.width(detail)))
       local shown = text.pad(detail .. tail, room)
       if tail ~= "" and is_bad(span.outcome) then shown = detail .. p("red", tail) .. shown:sub(#detail + #tail + 1) end

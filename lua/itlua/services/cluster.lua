@@ -16,7 +16,8 @@ local settings = {
   fsync = "off", full_page_writes = "off", wal_level = "minimal", max_wal_senders = "0",
   shared_buffers = "64MB", huge_pages = "off", jit = "off", max_connections = "200", autovacuum = "off",
   max_logical_replication_workers = "0", dynamic_shared_memory_type = "mmap", logging_collector = "off",
-  log_destination = "stderr", lc_messages = "C", timezone = "UTC", log_timezone = "UTC",
+  log_destination = "stderr", log_checkpoints = "off", checkpoint_warning = "0", lc_messages = "C", timezone = "UTC",
+  log_timezone = "UTC",
 }
 
 local function run(words)

@@ -43,6 +43,7 @@ end
 
 local function waited_for(list)
   local lines = {}
+  if #list == 0 then lines[1] = "nothing but that it goes on running" end
   for i, condition in ipairs(list) do
     local text = ("%s %s"):format(condition.met and "✓" or "✗", condition.name)
     if not condition.met and condition.last then

@@ -29,9 +29,15 @@ end
 function details.waits(raised, since)
   local list = core.waits(since)
   if raised.waited then
-    table.insert(list, 1, {
-      where = raised.where, what = raised.waited_for, detail = raised.waited_detail, seconds = raised.waited,
-    })
+    local what, detail, seconds = raised.waited_for, raised.waited_detail, raised.waited
+    if detail == "" then -- an operation of ours inside of a larger one, which has just been given up
+      local spans = core.timeline(since)
+      local last = spans[#spans]
+      if last and last.at + last.seconds > core.now() - 0.5 then
+        what, detail, seconds = last.what, last.detail, last.seconds
+      end
+    end
+    table.insert(list, 1, { where = raised.where, what = what, detail = detail, seconds = seconds })
   end
   local json = list[1] and module_of_ours "itlua.json"
   local ok, text = pcall(function() return json and json.encode(list, { utf8 = "replace" }) or nil end)

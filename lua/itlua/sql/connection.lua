@@ -10,6 +10,7 @@ local failure = require "itlua.sql.failure"
 local policy = require "itlua.policy"
 local show = require "itlua.show"
 local sql_core = require "itlua.sql.core"
+local story = require "itlua.sql.story"
 local types = require "itlua.sql.types"
 
 local max_statements = 256 -- prepared, and seen once
@@ -51,12 +52,15 @@ function Connection.open(where, pooled)
     handle = handle, label = label, address = plain, options = options,
     statements = {}, count = 0, stale = {}, seen = {}, seen_count = 0, names = 0,
   }, Connection)
+  local before = core.silence(true) -- the connection's line says enough
   local ok, err = pcall(self.exec, self, setup_text(options))
+  core.silence(before)
   if not ok then
     handle:close()
     error(err, 0)
   end
   self.begun = true
+  story.follow(self)
   return self
 end
 
@@ -292,35 +296,6 @@ function Connection:rolled_back()
   if self.schema_changed then self:forget() end
 end
 
--- ---- what a report tells of a statement
-
-local SHOWN = 20 -- rows
-
-local function told(statement, result, first, kept)
-  local data = { statement = statement }
-  if first <= #kept then data.parameters = { table.unpack(kept, first) } end
-  if type(result) ~= "table" then
-    data.value = result
-    return data
-  end
-  if result[1] == nil and next(result) ~= nil then
-    data.rows = { result }
-    return data
-  end
-  data.rows = { table.unpack(result, 1, SHOWN) }
-  if #result > SHOWN then data.rows_left_out = #result - SHOWN end
-  return data
-end
-
-local evidence = require "itlua.evidence"
-
-local function statement_of(kept)
-  local statement = kept[2]
-  if type(statement) == "string" then return told(statement, kept.result, 3, {}) end
-  return told(debug.getuservalue(statement, 2), kept.result, 4, kept)
-end
-
-evidence.describe("sql.query", statement_of)
-evidence.describe("sql.exec", statement_of)
+story.open = Connection.open
 
 return Connection

@@ -101,7 +101,8 @@ local function locked(facts)
   if facts.code == "55P03" or facts.code == "57014" then
     return { "the statement waited for a lock that another session holds: a transaction that is open in this "
       .. "test, or in the server?",
-      "SELECT pid, state, query FROM pg_stat_activity WHERE pid = ANY(pg_blocking_pids(PID)) tells which" }, facts.code
+      facts:holder() or "SELECT pid, state, query FROM pg_stat_activity WHERE pid = ANY(pg_blocking_pids(PID)) "
+        .. "tells which" }, facts.code
   end
 end
 

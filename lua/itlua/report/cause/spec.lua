@@ -16,7 +16,7 @@ local function deadline(facts)
     if longest.what:find "^task" and not wait.what:find "^task" then longest = wait end
   end
   local key = "deadline " .. what_of(longest):gsub("%d+", "#")
-  local lines = { ("its time was over while it waited for %s, since %s"):format(what_of(longest),
+  local lines = { ("its time was over while it waited for %s, for %s"):format(what_of(longest),
     text.duration(longest.seconds)) }
   if longest.what:find "^http" then
     local url = longest.detail:match "(%a+://%S+)"
@@ -29,10 +29,14 @@ local function deadline(facts)
     end
     lines[#lines + 1] = "a client with a timeout of its own says more: http.client{ timeout = 2 }"
   elseif longest.what:find "^sql" then
-    lines[2] = "a statement that takes this long mostly waits for a lock: is a transaction open elsewhere in this "
+    lines[2] = facts:holder() or "a statement that takes this long mostly waits for a lock: is a transaction open "
+      .. "elsewhere in this "
       .. "test, or in the server?"
   elseif longest.what == "redis" then
     lines[2] = "a blocking command, or a server that stands still"
+  elseif longest.what == "service" then
+    lines[2] = ("the first test that asks for a service waits until it is ready; in a setup it has more time: "
+      .. "setup(function() services.%s:start() end)"):format(longest.detail)
   elseif longest.what == "sleep" then
     lines[2] = "a sleep longer than the test may take: task.eventually waits for a condition, and no longer than needed"
   end

@@ -73,11 +73,27 @@ local function ensure_template(self, db, options)
   if not ok then error(err, 0) end
 end
 
+-- What it takes is no story of the test: one line of its timeline, not thirty.
+local function in_one_line(what, fn, ...)
+  local span = core.span("sql.clone", what)
+  local before = core.silence(true)
+  local results = table.pack(pcall(fn, ...))
+  core.silence(before)
+  core.span_end(span, not results[1] and "failed" or type(results[2]) == "table" and results[2].database_name or nil)
+  if not results[1] then error(results[2], 0) end
+  return table.unpack(results, 2, results.n)
+end
+
 --- Where clones come from: the server that `db` is connected to, with these migrations and seeds.
 ---@param db itlua.sql.Connection
 ---@param options { migrations?: string|table, seeds?: string|table, warm?: integer }
 ---@return itlua.sql.Clones
 function clones.source(db, options)
+  return in_one_line("the template, migrated and seeded", clones.prepare, db, options)
+end
+
+---@private
+function clones.prepare(db, options)
   local state = describe_seeds(options.seeds)
   if options.migrations then state = migrate.open(db, options.migrations):fingerprint() .. "\0" .. state end
   local hash = encode.hex(encode.sha256(state)):sub(1, 16)
@@ -103,6 +119,7 @@ local function refill(self)
   if self.warm <= 0 or self.refilling then return end
   self.refilling = true
   core.daemon(function()
+    core.silence(true)
     local admin <close> = connect_to(self.origin, "postgres")
     local maker = setmetatable({ admin = admin }, { __index = self })
     pcall(function()
@@ -123,15 +140,19 @@ local function claim(self, name)
   return false
 end
 
---- A database of one's own.
----@return itlua.sql.Connection
-function Clones:take()
+local function take(self)
   local name = unique "itlua_db"
   if not claim(self, name) then make(self, name) end
   local own = connect_to(self.origin, name)
   own.database_name = name
   refill(self)
   return own
+end
+
+--- A database of one's own.
+---@return itlua.sql.Connection
+function Clones:take()
+  return in_one_line("a database of the file's own", take, self)
 end
 
 local function drop(self, name)
@@ -142,7 +163,7 @@ end
 ---@param own itlua.sql.Connection
 function Clones:give_back(own)
   own:close()
-  drop(self, own.database_name)
+  in_one_line("drop " .. own.database_name, drop, self, own.database_name)
 end
 
 --- Another database under the same handle.
@@ -150,7 +171,7 @@ end
 function Clones:renew(own)
   local fresh = self:take()
   own:close()
-  drop(self, own.database_name)
+  in_one_line("drop " .. own.database_name, drop, self, own.database_name)
   for key in pairs(own) do own[key] = nil end
   for key, value in pairs(fresh) do own[key] = value end
 end
