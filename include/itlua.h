@@ -105,7 +105,7 @@ struct it_op { /* the first member of a binding's own struct; the fields are the
    * are kept with the line of the timeline; evidence.describe (lua/itlua/evidence.lua) makes plain data of them. What is
    * large should not be kept: `push` says whether the result is, or what lies on the stack below the results. */
   unsigned char keeps, keeps_result; /* IT_KEEP_… */
-  bool fleeting; /* when it ends well it leaves no line in the timeline */
+  bool fleeting;                     /* when it ends well it leaves no line in the timeline */
   bool done, dropped;
 };
 

@@ -89,7 +89,8 @@ static void on_connect(const redisAsyncContext *ac, int status) {
   const char *hint = refused ? ": nothing listens there" : "",
              *code = refused ? "ECONNREFUSED" : refused_code(error);
   it_op_outcome(&o->op, "%s", code);
-  it_op_fail(&o->op, "redis", code, "cannot connect to Redis at %s: %s%s", c->address, c->lost, hint);
+  it_op_fail(&o->op, "redis", code, "cannot connect to Redis at %s: %s%s", c->address, c->lost,
+             hint);
 }
 
 const char *redis_lost_code(const redis_connection *c) {

@@ -51,6 +51,13 @@ function cause.facts(problem, left, printed)
   return self
 end
 
+--- What an error's message matches; what an assertion compared proves nothing.
+---@param pattern string
+---@return string?
+function Facts:says(pattern)
+  return self.problem.kind == "error" and self.message:match(pattern) or nil
+end
+
 local loopback = { ["127.0.0.1"] = true, ["localhost"] = true, ["::1"] = true, ["[::1]"] = true, ["0.0.0.0"] = true }
 
 local default_ports = { http = 80, https = 443, postgresql = 5432, postgres = 5432, redis = 6379 }

@@ -38,7 +38,7 @@ local function who_left(facts, name)
 end
 
 local function duplicate_row(facts)
-  if facts.code ~= "23505" and not facts.message:find "duplicate key value" then return nil end
+  if facts.code ~= "23505" and not facts:says "duplicate key value" then return nil end
   local name = table_of(facts) or "the table"
   local row = facts.message:match "Key (%(.-%)=%(.-%)) already exists" or facts.problem.error_detail
   return { ("table %s has that row already%s"):format(name, row and ": " .. row or ""), who_left(facts, name) },
@@ -74,7 +74,7 @@ local function no_relation(facts)
 end
 
 local function migration(facts)
-  if facts.kind ~= "migration" and not facts.message:find "nothing of this migration was kept" then return nil end
+  if facts.kind ~= "migration" and not facts:says "nothing of this migration was kept" then return nil end
   local file, line = facts.message:match "([^%s:]+%.sql):(%d+)"
   if not file then return nil end
   return { ("a migration fails, so every test that needs this database fails: %s:%s"):format(file, line) },
@@ -116,7 +116,7 @@ local function pool_empty(facts)
       .. "always does"):format(where) end
     return lines, "pool " .. (where or "")
   end
-  if facts.code == "53300" or facts.message:find "too many clients" or facts.message:find "too many connections" then
+  if facts.code == "53300" or facts:says "too many clients" or facts:says "too many connections" then
     return { "the server has no connection left: pools that are too large, or connections that nobody closes" }, "53300"
   end
 end

@@ -44,7 +44,7 @@ local function deadline(facts)
 end
 
 local function no_module(facts)
-  local name = facts.message:match "module '([^']+)' not found"
+  local name = facts:says "module '([^']+)' not found"
   if not name then return nil end
   return { ("no module %s is found on the paths above: is it installed, and is its folder in lpath of itlua.lua "
     .. "(or --lpath)?"):format(name) },

@@ -23,7 +23,7 @@ end
 
 local function refused(facts)
   local text = facts.message
-  local so = facts.code == "ECONNREFUSED" or text:find "ECONNREFUSED" or text:find "[Cc]onnection refused"
+  local so = facts.code == "ECONNREFUSED" or facts:says "ECONNREFUSED" or facts:says "[Cc]onnection refused"
   if not so or facts.kind == "service" then return nil end
   local host, port = target(facts)
   if not port then return nil end
@@ -47,7 +47,7 @@ local function refused(facts)
 end
 
 local function unresolved(facts)
-  if facts.kind ~= "dns" and not facts.message:find "could not translate host name" then return nil end
+  if facts.kind ~= "dns" and not facts:says "could not translate host name" then return nil end
   local host = facts.message:match "host name \"([^\"]+)\"" or facts.message:match "name of ([^%s:]+)"
     or facts.message:match "([%w.-]+) cannot be resolved" or facts.message:match "%a+://([^/:%s]+)" or "?"
   host = host:gsub(":%d+$", "")
@@ -91,7 +91,7 @@ local function untrusted(facts)
 end
 
 local function port_taken(facts)
-  if facts.code ~= "EADDRINUSE" and not facts.message:find "[Aa]ddress already in use" or facts.kind == "service" then
+  if facts.code ~= "EADDRINUSE" and not facts:says "[Aa]ddress already in use" or facts.kind == "service" then
     return nil
   end
   local port = facts.message:match "port (%d+)" or facts.message:match ":(%d+)"
