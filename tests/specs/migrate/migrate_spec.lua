@@ -75,6 +75,23 @@ describe("migrations", function()
     assert.equal("itlua_migrations", tables())
   end)
 
+  it("may be named and written as dbmate has them, one of them outside of a transaction", function()
+    local dir <close> = fs.tempdir {}
+    dir:write("20240501120000_create_orders.sql", "-- migrate:up\nCREATE TABLE orders (id int);\n\n-- migrate:down\n" ..
+      "DROP TABLE orders;\n")
+    dir:write("20240502120000_index_orders.sql", "-- migrate:up transaction:false\n" ..
+      "CREATE INDEX CONCURRENTLY by_id ON orders (id);\n-- migrate:down transaction:false\nDROP INDEX CONCURRENTLY by_id;\n")
+    local migrations = migrate.open(db, dir.path)
+    assert.same({ "20240501120000", "20240502120000" }, migrations:up())
+    assert.equal("itlua_migrations orders", tables())
+    assert.same({ "20240502120000" }, migrations:down())
+    assert.same({ "20240501120000" }, migrations:down())
+    assert.equal("itlua_migrations", tables())
+    dir:write("20240503120000_broken.sql", "-- migrate:up\nSELECT 1;\nSELECT nothing;\n-- migrate:down\n")
+    local err = select(2, pcall(migrations.up, migrate.open(db, dir.path)))
+    assert.matches("20240503120000_broken.sql:3", tostring(err.message or err), 1, true)
+  end)
+
   it("go to a version from either side", function()
     local migrations = migrate.open(db, folder .. "shop")
     migrations:to(1)
