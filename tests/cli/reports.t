@@ -85,6 +85,63 @@ A recording makes every report that the run could have made.
   itlua: report: spec/shop_spec.lua:1: this line is no event
   [2]
 
+Shards and runs become one: their workers stand side by side, and they took what they covered together.
+
+  $ itlua report shop.jsonl shop.jsonl -o jsonl:both.jsonl -o TAP >/dev/null
+  $ grep -o '"ev":"file_start".*"worker":[0-9]*' both.jsonl | grep -o '"worker":.*'
+  "worker":1
+  "worker":2
+  $ grep -c '"ev":"run_' both.jsonl; grep -o '"tests":[0-9]*' both.jsonl
+  2
+  "tests":6
+
+A damaged recording: each line that is no event is said with its place, and the rest is used.
+
+  $ (head -n 4 shop.jsonl; echo '{"ev":"test_end","id":"x"}'; echo nonsense; echo '[]'; tail -n +5 shop.jsonl) >damaged.jsonl
+  $ itlua report damaged.jsonl -o TAP | tail -n 1
+  itlua: report: damaged.jsonl:5: this line is no event
+  itlua: report: damaged.jsonl:6: this line is no event
+  itlua: report: damaged.jsonl:7: this line is no event
+  1..3
+  $ itlua report damaged.jsonl -o TAP >/dev/null 2>&1
+  [1]
+  $ tail -n +3 shop.jsonl | itlua report /dev/stdin -o TAP | tail -n 1
+  itlua: report: /dev/stdin: the recording ends early
+  1..3
+  $ seq 20 | itlua report /dev/stdin
+  itlua: report: /dev/stdin:1: this line is no event
+  [2]
+
+Every kind at once; nothing of it is on the screen but what is for people.
+
+  $ itlua -o html:r.html -o junit:r.xml -o ctrf:r.ctrf -o gitlab:r.gitlab -o markdown:r.md -o tap14:r.tap -o jsonl:r.jsonl -o terminal >screen
+  [1]
+  $ tail -n 4 screen | sed -E 's/ +/ /g'
+   3 tests · 1 passed · 2 failed · N ms
+   failed spec/shop_spec.lua:3 shop · compares
+   spec/shop_spec.lua:6 shop · asks for a token
+   output of passing tests is shown with -v
+  $ head -c 15 r.html; echo; head -n 1 r.xml r.md r.tap; python3 -m json.tool <r.ctrf | grep '"failed": 2'; python3 -m json.tool <r.gitlab | grep -c fingerprint
+  <!doctype html>
+  ==> r.xml <==
+  <?xml version="1.0" encoding="UTF-8"?>
+  
+  ==> r.md <==
+  ## ✗ 2 of 3 tests failed
+  
+  ==> r.tap <==
+  TAP version 14
+              "failed": 2,
+  2
+  $ grep -l -e very.secret -e hunter2 r.*
+  [1]
+  $ itlua report r.jsonl -o html:again.html >/dev/null; cmp r.html again.html
+  $ GITHUB_STEP_SUMMARY=summary.md itlua -o github -o plainTerminal | grep -o '^::error file=.*line=[0-9]*'
+  ::error file=spec/shop_spec.lua,line=4
+  ::error file=spec/shop_spec.lua,line=6
+  $ head -n 1 summary.md
+  ## ✗ 2 of 3 tests failed
+
 A handler written for busted.
 
   $ cat >handler.lua <<'END'
@@ -118,6 +175,37 @@ What is wrong is said before anything runs.
   $ itlua -o junit:no/such/folder/x.xml
   itlua: the report -o junit cannot be written: no/such/folder/x.xml: No such file or directory
   [2]
+  $ itlua -o html:/proc/x.html
+  itlua: the report -o html cannot be written: /proc/x.html: No such file or directory
+  [2]
+  $ itlua -o html:spec
+  itlua: the report -o html cannot be written: spec: Is a directory
+  [2]
+  $ itlua -o htlm:x.html
+  itlua: unknown reporter 'htlm' (did you mean html?)
+  [2]
+  $ itlua -o tap4
+  itlua: unknown reporter 'tap4' (did you mean tap14?)
+  [2]
   $ itlua -o utfTerminal -Xoutput --colour
   itlua: utfTerminal output handler: unknown option --colour (it has --color and --plain)
   [2]
+
+A disk that gets full while reports are written: it is said, the others are whole, and the exit code is that of the tests.
+
+  $ itlua -o html:/dev/full -o junit:/dev/full -o jsonl:/dev/full -o ctrf:/dev/full -o tap14:good.tap -o TAP | tail -n 1
+  itlua: the report -o html:/dev/full could not be written: No space left on device
+  itlua: the report -o junit:/dev/full could not be written: No space left on device
+  itlua: the report -o jsonl:/dev/full could not be written: No space left on device
+  itlua: the report -o ctrf:/dev/full could not be written: No space left on device
+  1..3
+  $ tail -n 1 good.tap
+  1..3
+  $ itlua --name 'shop sells' -o html:/dev/full -o TAP
+  sold
+  ok 1 - shop sells
+  1..1
+  itlua: the report -o html:/dev/full could not be written: No space left on device
+  $ itlua report shop.jsonl -o html:/dev/full -o TAP >/dev/null
+  itlua: the report -o html:/dev/full could not be written: No space left on device
+  [1]

@@ -40,7 +40,8 @@ end
 
 local function unknown(kind, why)
   if why:find("module '" .. kind .. "' not found", 1, true) then
-    return ("unknown reporter '%s'%s"):format(kind, nearest.hint(kind, report.names()))
+    local word = kind:match "^([%w_]+):" or kind
+    return ("unknown reporter '%s'%s"):format(word, nearest.hint(word, report.names()))
   end
   return why
 end

@@ -32,7 +32,7 @@ local function annotation(self, result, record, command)
   if again then lines[#lines + 1] = "\nagain: " .. text.visible(again) end
   local whole = table.concat(lines, "\n")
   if #whole > 4000 then whole = text.utf8(whole:sub(1, 4000):gsub("[\xC0-\xFF][\x80-\xBF]*$", "")) .. " …" end
-  self.out(("::%s %s::%s\n"):format(command, table.concat(properties, ","), data(whole)))
+  self.annotations[#self.annotations + 1] = ("::%s %s::%s\n"):format(command, table.concat(properties, ","), data(whole))
 end
 
 local Reporter = {}
@@ -52,10 +52,11 @@ function Reporter:event(ev)
   end
 end
 
---- Writes the summary.
+--- Writes the annotations, which must begin lines of their own, and the summary.
 function Reporter:finish()
   if self.finished then return end
   self.finished = true
+  self.out(table.concat(self.annotations))
   if self.count > max_annotations then
     self.out(("::notice::%d more failures are in the log and in the summary\n"):format(self.count - max_annotations))
   end
@@ -84,7 +85,8 @@ function github.new(opts, out)
   local page_opts = setmetatable({ results = shared }, { __index = opts })
   local path = (opts.env or os.getenv) "GITHUB_STEP_SUMMARY"
   return setmetatable({
-    out = out, results = shared, page = markdown.new(page_opts, function() end), count = 0, program = opts.program,
+    out = out, results = shared, page = markdown.new(page_opts, function() end), count = 0, annotations = {},
+      program = opts.program,
     summary = path ~= "" and path or nil, append = opts.append or append, warn = opts.warn or function() end,
   }, Reporter)
 end

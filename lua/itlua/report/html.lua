@@ -98,7 +98,7 @@ local function add_row(self, result)
   columns.line[n] = result.line or 0
   columns.status[n] = not result.is_test and "o" or result.flaky and "k" or letters[result.status] or "e"
   columns.ms[n] = result.seconds and ("%.4g"):format(result.seconds * 1000) or "0"
-  columns.at[n] = result.at and since_start(self, result.at) or "-1"
+  columns.at[n] = result.at and since_start(self, result.at + (file.shift or 0)) or "-1"
   if result.place and result.place ~= result.file then
     self.places[#self.places + 1] = ('"%d":%s'):format(n - 1, shown(result.place))
   end
@@ -122,7 +122,8 @@ function on.file_start(self, ev)
   local file = file_entry(self, ev.file)
   file.worker, file.at, file.label = ev.worker, ev.at, self.label
   -- Recordings of several machines are drawn from their own beginnings.
-  if ev.began then file.at = ev.at and ev.at - ev.began + (self.began or 0) end
+  file.shift = ev.began and (self.began or 0) - ev.began or 0
+  if ev.at then file.at = ev.at + file.shift end
 end
 
 function on.blocked(self, ev)

@@ -46,9 +46,13 @@ end
 
 -- ---- the timeline
 
-local function milliseconds(seconds) return ("%.4g"):format((tonumber(seconds) or 0) * 1000) end
+local function milliseconds(seconds)
+  local n = (tonumber(seconds) or 0) * 1000
+  return n > -1e15 and n < 1e15 and ("%.4g"):format(n) or "0"
+end
 
--- Spans as arrays: at, took, what, detail, outcome, data (1: a line that a service printed); texts are numbers of strings that many tests share.
+-- Spans as arrays: at, took, what, detail, outcome, data (1: a line that a service printed); texts are numbers of
+-- strings that many tests share.
 ---@param page table
 ---@param json string
 ---@param with_data boolean
