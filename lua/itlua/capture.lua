@@ -172,7 +172,7 @@ local function pump(self, receive)
         self.reading = self.reading - 1
         return self.reading == 0 and self:finish()
       end
-      if came.value ~= nil or came[1] == nil then
+      if came.value ~= nil then
         self:push(came)
       else
         for _, record in ipairs(came) do self:push(record) end

@@ -179,6 +179,16 @@ function Service:logs(options)
   return host():ask("GET", where(self, "logs") .. (query[1] and "?" .. table.concat(query, "&") or "")) --[[@as string]]
 end
 
+--- The lines it prints from now on, as a capture (itlua.capture): wait_for takes a Lua pattern, or a part of a line that
+--- is a JSON object. It goes on when the service is restarted. There is no fence: expect_none watches for a time.
+---@param options? itlua.capture.Options
+---@return itlua.capture
+function Service:capture(options)
+  local container = known(self).container
+  local function ask(query) return host():ask("GET", where(self, "after" .. query)) end
+  return require("itlua.services.capture").open(rawget(self, "name"), container, ask, options)
+end
+
 --- What is known of it now: state ("ready", "stopped", "ended", …), title, provider, pid, exit, seconds, fields.
 ---@return table
 function Service:status()

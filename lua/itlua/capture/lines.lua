@@ -6,7 +6,7 @@ local lines = {}
 
 --- A record of a line.
 ---@param text string
----@param stream string     "stdout" or "stderr"
+---@param stream? string     "stdout" or "stderr", where it is known
 ---@return itlua.capture.Record
 function lines.record(text, stream)
   return { line = text, stream = stream, value = text:find "^%s*{" and capture.decode(text) or text }

@@ -31,7 +31,7 @@ Entry.__index = Entry
 function Entry.new(host, name, spec)
   return setmetatable({
     host = host, name = name, spec = spec, kind = kinds.find(spec.kind), state = "idle", lines = {}, title = spec.kind,
-    waiters = {}, timeout = spec.startup_timeout or 30,
+    waiters = {}, timeout = spec.startup_timeout or 30, printed = 0, bell = core.bell(),
   }, Entry)
 end
 
@@ -39,6 +39,8 @@ end
 
 local function keep(self, text)
   local lines = self.lines
+  self.printed = self.printed + 1
+  self.bell:ring()
   lines[#lines + 1] = { at = core.clock(), text = text }
   if #lines > 2 * KEPT then
     self.lines = table.move(lines, #lines - KEPT + 1, #lines, 1, {})
@@ -91,6 +93,22 @@ function Entry:lines_since(since, last)
     if self.lines[i].at >= since then list[#list + 1] = self.lines[i] end
   end
   return list
+end
+
+--- Waits for a line behind the first `n` that it has printed, for a while, and returns those that came.
+---@param n? integer          none: how many there are
+---@param seconds number
+---@return { n: integer, lines: string[], lost: integer }
+function Entry:lines_after(n, seconds)
+  if n and n >= self.printed then
+    local scope = core.enter(seconds)
+    pcall(self.bell.wait, self.bell)
+    core.leave(scope)
+  end
+  local first, list = self.printed - #self.lines, {}
+  n = n or self.printed
+  for i = math.max(n, first) - first + 1, #self.lines do list[#list + 1] = self.lines[i].text end
+  return { n = self.printed, lines = list, lost = math.max(0, first - n) }
 end
 
 -- ---- getting ready
@@ -358,6 +376,7 @@ function Entry:status()
     name = self.name, kind = self.spec.kind, state = state, title = self.title, provider = self.provider,
     seconds = self.seconds, fields = instance and self.state == "ready" and instance.fields or nil,
     pid = running and (instance.main_pid or process.pid) or nil,
+    container = instance and instance.container and instance.container.id or nil,
     failure = self.failure and { code = self.failure.code, message = self.failure.message } or nil,
     exit = running == false and process:wait().code or nil,
   }

@@ -5,6 +5,7 @@
 --     GET  /services              all of them
 --     GET  /services/NAME         starts it with what it needs, and answers when it is ready, or why it is not
 --     GET  /services/NAME/lines   the same as [{"at", "text"}]
+--     GET  /services/NAME/after   what it prints after the first ?n lines: waits a while for {n, lines, lost}; without n, n
 --     POST /services/NAME/DO      start, stop, restart, signal {"signal"}
 --     GET  /services/NAME/choice  whether it can be had here: {available, text}; starts nothing
 --     GET  /services/NAME/logs    what it has printed; ?since=seconds&last=lines
@@ -22,6 +23,8 @@ local system = require "itlua.cli.core"
 local host = {}
 
 local GRACE = 0.6 -- seconds between TERM and KILL at the end: the guard gives us one
+
+local POLL = 5 -- seconds that who follows a log waits for an answer
 
 local NAME = "itlua-services-"
 
@@ -100,6 +103,11 @@ local function routes(srv, self)
   end)
   srv:get("/services/{name}/lines", function(req)
     return { json = json.array(entry_of(req):lines_since(tonumber(req.query.since) or 0, tonumber(req.query.last) or 10)) }
+  end)
+  srv:get("/services/{name}/after", function(req)
+    local found = entry_of(req):lines_after(math.tointeger(tonumber(req.query.n)), POLL)
+    found.lines = json.array(found.lines)
+    return { json = found }
   end)
   srv:get("/services/{name}/logs", function(req)
     return { text = entry_of(req):log(tonumber(req.query.since), tonumber(req.query.last)) }

@@ -111,6 +111,31 @@ describe("a service of kind process", function()
     project.passes(dir, { "-j", "1" })
   end)
 
+  it("is captured line by line, also when it is restarted", function()
+    local dir = project.new {
+      ["itlua.lua"] = project.settings("app = " .. project.app()),
+      ["specs/a_spec.lua"] = [[
+        local services, http, task = require "itlua.services", require "itlua.http", require "itlua.task"
+        it("prints", function()
+          local api <close> = http.client { base_url = services.app.url }
+          api:post("/say", { body = "before" })
+          local log <close> = services.app:capture()
+          assert.equal("capture of app, 0 records", tostring(log))
+          api:post("/say", { body = "order 7 is paid" })
+          api:post("/say", { body = '{"level":"warn","order":8}' })
+          assert.equal("order 7 is paid", log:wait_for("order %d+", { timeout = 20 }).line)
+          assert.equal(8, log:wait_for({ level = "warn" }, { timeout = 20 }).value.order)
+          assert.matches("a window of time", log:expect_none("before", { within = 0.05 }))
+          local waiting = task.spawn(function() return log:wait_for("listening", { timeout = 20 }) end)
+          services.app:restart()
+          assert.matches("listening on", waiting:join().line)
+          assert.happened({ "order 7 is paid", '"level":"warn"', "listening" }).in_order()
+        end)
+      ]],
+    }
+    project.passes(dir)
+  end)
+
   it("has what it prints during a test that fails in that test's timeline", function()
     local dir = project.new {
       ["itlua.lua"] = project.settings("app = " .. project.app()),
