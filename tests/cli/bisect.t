@@ -58,6 +58,14 @@ Two that spoil it together, in the same file; several tests at one line.
   >   it("stays small", function() assert(sum < 30, "it is " .. sum) end)
   > end)
   > END
+  $ itlua --bisect 2>/dev/null
+  specs/a_spec.lua:4  a sum stays small
+    fails only after
+      specs/a_spec.lua:3  a sum adds 3
+      specs/a_spec.lua:3  a sum adds 7
+    after all of these, and not after fewer
+  again:  itlua -j 1 --concurrency 1 specs/a_spec.lua:3 specs/a_spec.lua:4
+  [1]
   $ cat >specs/a_spec.lua <<'END'
   > local sum = 0
   > describe("a sum", function()

@@ -26,9 +26,9 @@ Tests that fail run again: who passes then is flaky. Hooks run again, setup does
   $ itlua --retries 2 --filter flickers
   itlua VERSION · 1 file
   
-  ✓ specs/flaky_spec.lua                                          N ms  1 test, 1 flaky (glob)
+  ✓ specs/flaky_spec.lua *  1 test, 1 flaky (glob)
   
-   1 test · 1 passed · 1 flaky · N ms
+   1 test · 1 passed · 1 flaky · * (glob)
    flaky     attempt 3  specs/flaky_spec.lua:6  the network · flickers
   $ itlua --retries 2 --filter flickers -o plainTerminal
   +
