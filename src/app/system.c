@@ -164,5 +164,6 @@ int it_luaopen_cli(lua_State *L) {
   it_supervisor_open(L);
   it_local_open(L);
   it_signals_open(L);
+  it_keys_open(L);
   return 1;
 }

@@ -6,10 +6,11 @@
 
 int it_luaopen_cli(lua_State *L);
 
-/* supervisor.c, local.c, signals.c: add their functions to the table on top. */
+/* supervisor.c, local.c, signals.c, keys.c: add their functions to the table on top. */
 void it_supervisor_open(lua_State *L);
 void it_local_open(lua_State *L);
 void it_signals_open(lua_State *L);
+void it_keys_open(lua_State *L);
 
 /* local.c: what a worker in this process, if there is one, does between turns of the loop. */
 void it_local_tend(void);

@@ -92,7 +92,7 @@ With the order of a seed; without itlua.lua, where files share what they load.
       specs/a_spec.lua:3  a sum adds 10
       specs/a_spec.lua:5  a sum adds 20
     after all of these, and not after fewer
-  again:  itlua -j 1 --concurrency 1 --shuffle-tests --seed 3 specs/a_spec.lua:3 specs/a_spec.lua:5 specs/a_spec.lua:6
+  again:  itlua -j 1 --concurrency 1 --shuffle-tests --seed * specs/a_spec.lua:3 specs/a_spec.lua:5 specs/a_spec.lua:6 (glob)
   [1]
   $ rm itlua.lua; echo 'it("sets a global", function() _G.spoilt = true end) it("is fine", function() end)' >specs/a_spec.lua
   $ echo 'it("wants none", function() assert.is_nil(_G.spoilt) end)' >specs/b_spec.lua

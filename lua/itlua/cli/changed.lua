@@ -28,7 +28,7 @@ local function git(...)
   return nil, (text:match("[^\n]*"):gsub("^fatal: ", ""))
 end
 
-local function names(text)
+local function split(text)
   local list = {}
   for name in (text or ""):gmatch("[^\0]+") do list[#list + 1] = name end
   return list
@@ -60,7 +60,7 @@ end
 ---@return table<string, boolean>? files
 ---@return string top_or_wrong    the repository's folder; or what is wrong
 ---@return string? prefix         the working folder in it, "" or with a "/" behind
-local function changes(ref)
+local function since_commit(ref)
   local top, why = git("rev-parse", "--show-toplevel")
   if not top then
     return nil, (why:find("not found") and "needs git" or "this is no git repository: " .. why)
@@ -77,8 +77,8 @@ local function changes(ref)
   else
     diff = git("-C", top, "ls-files", "-z")
   end
-  for _, name in ipairs(names(diff)) do files[name] = true end
-  for _, name in ipairs(names(git("-C", top, "ls-files", "--others", "--exclude-standard", "-z"))) do files[name] = true end
+  for _, name in ipairs(split(diff)) do files[name] = true end
+  for _, name in ipairs(split(git("-C", top, "ls-files", "--others", "--exclude-standard", "-z"))) do files[name] = true end
   return files, top, prefix
 end
 
@@ -173,44 +173,60 @@ local function untraceable(tracer, name, settings, helper)
   return "is used by no spec that says so"
 end
 
---- The files of the run that are touched by what changed.
+---@class itlua.cli.changes
+---@field names table<string, boolean>    relative to `top`
+---@field top string                      the folder that names are relative to
+---@field prefix string                   the working folder in it, "" or with a "/" behind
+
+--- Which files of a run are touched by changes.
+---@param files itlua.cli.file[]
+---@param settings table
+---@param changes itlua.cli.changes
+---@return itlua.cli.file[] touched
+---@return table<string, string> untraced    changed files of which nobody can tell what depends on them: why
+function changed.trace(files, settings, changes)
+  local tracer = setmetatable({
+    changes = changes.names, top = changes.top, prefix = changes.prefix, texts = {}, path = core.globals().package.path,
+  }, Tracer)
+  local touched, traced, untraced = {}, {}, {}
+  local helper = settings.helper and tracer:name(settings.helper)
+  for _, file in ipairs(files) do
+    local name = tracer:name(file.path)
+    local reach = name and tracer:reach(name) or {}
+    for changed_name in pairs(changes.names) do
+      if reach[changed_name] or (not is_idle(changed_name) and tracer:mentions(reach, changed_name)) then
+        touched[file], traced[changed_name] = true, true
+      end
+    end
+  end
+  for name in pairs(changes.names) do
+    untraced[name] = name == tracer:name("itlua.lua") and "has the settings of all"
+      or not traced[name] and untraceable(tracer, name, settings, helper) or nil
+  end
+  local list = {}
+  for _, file in ipairs(files) do
+    if touched[file] then list[#list + 1] = file end
+  end
+  return list, untraced
+end
+
+--- The files of the run that are touched by what changed since a commit.
 ---@param files itlua.cli.file[]
 ---@param settings table
 ---@param ref string
 ---@return itlua.cli.file[]? touched    nil when something is wrong
 ---@return string says                 what to tell the user; or what is wrong
 function changed.select(files, settings, ref)
-  local changed_files, top, prefix = changes(ref)
-  if not changed_files then return nil, top end
-  local tracer = setmetatable({
-    changes = changed_files, top = top, prefix = prefix, texts = {}, path = core.globals().package.path,
-  }, Tracer)
-  local touched, traced, count = {}, {}, 0
-  local reach, helper = {}, settings.helper and tracer:name(settings.helper)
-  for _, file in ipairs(files) do
-    local name = tracer:name(file.path)
-    reach[file] = name and tracer:reach(name) or {}
-  end
+  local names, top, prefix = since_commit(ref)
+  if not names then return nil, top end
+  local list, untraced = changed.trace(files, settings, { names = names, top = top, prefix = prefix })
   local since = ref == "HEAD" and "since the last commit" or "since " .. ref
-  for name in pairs(changed_files) do
-    count = count + 1
-    for _, file in ipairs(files) do
-      if reach[file][name] or (not is_idle(name) and tracer:mentions(reach[file], name)) then
-        touched[file], traced[name] = true, true
-      end
-    end
-  end
-  local sorted = {}
-  for name in pairs(changed_files) do sorted[#sorted + 1] = name end
+  local sorted, count = {}, 0
+  for _ in pairs(names) do count = count + 1 end
+  for name in pairs(untraced) do sorted[#sorted + 1] = name end
   table.sort(sorted)
-  for _, name in ipairs(sorted) do
-    local why = not traced[name] and untraceable(tracer, name, settings, helper)
-      or (traced[name] and name == tracer:name("itlua.lua") and "has the settings of all")
-    if why then return files, ("everything runs: %s has changed %s, and %s"):format(name, since, why) end
-  end
-  local list = {}
-  for _, file in ipairs(files) do
-    if touched[file] then list[#list + 1] = file end
+  if sorted[1] then
+    return files, ("everything runs: %s has changed %s, and %s"):format(sorted[1], since, untraced[sorted[1]])
   end
   if count == 0 then return list, "nothing has changed " .. since end
   return list, ("%d of %d files, touched by what changed %s (%d %s)"):format(#list, #files, since, count,

@@ -85,6 +85,7 @@ add(run, "sort-tests", nil, "flag", "tests of a file by name", { negatable = tru
 add(run, "lazy", nil, "flag", "setup and teardown only where a test needs them", { negatable = true })
 add(run, "auto-insulate", nil, "flag", "each file has globals and loaded modules of its own",
   { negatable = true, default = true })
+add(run, "watch", nil, "flag", "run again what each change touches; keys: Enter, f, p, t, q", { config = false })
 add(run, "in-process", nil, "flag", "run in this one process, for a debugger", { config = false })
 
 group = "What the specs see"

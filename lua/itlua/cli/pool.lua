@@ -26,6 +26,7 @@ local verdict = require "itlua.cli.verdict"
 ---@field limit? integer       stop after so many failures and errors
 ---@field deliver fun(ev: table)
 ---@field on_interrupt fun(signal: string, seconds: number)
+---@field signal? fun(): string       waits for what ends the run early; by default for a signal
 ---@field failed? integer      failures and errors of earlier repetitions
 
 local pool = {}
@@ -264,7 +265,8 @@ local function kill_all(self)
 end
 
 local function heed_signals(self)
-  local name = system.signal()
+  local signal = self.plan.signal or system.signal
+  local name = signal()
   self.interrupted, self.stopping = name, name
   self.plan.on_interrupt(name, CLEANUP)
   hand_out(self)
@@ -273,7 +275,7 @@ local function heed_signals(self)
     core.sleep(CLEANUP)
     kill_all(self)
   end)
-  system.signal()
+  signal()
   core.cancel(patience)
   kill_all(self)
 end

@@ -7,6 +7,7 @@ local find = require "itlua.cli.find"
 local history = require "itlua.cli.history"
 local options = require "itlua.cli.options"
 local pool = require "itlua.cli.pool"
+local running = require "itlua.cli.running"
 local select = require "itlua.cli.select"
 local system = require "itlua.cli.core"
 
@@ -36,8 +37,10 @@ local function refuse(message) return require("itlua.cli").refuse(message) end
 -- Output handlers are found where the specs find their modules.
 local function add_paths(settings)
   local package = core.globals().package
-  if settings.lpath ~= "" then package.path = settings.lpath .. ";" .. package.path end
-  if settings.cpath ~= "" then package.cpath = settings.cpath .. ";" .. package.cpath end
+  for field, prefix in pairs { path = settings.lpath, cpath = settings.cpath } do
+    local there = package[field]:sub(1, #prefix) == prefix -- of an earlier run of --watch
+    if prefix ~= "" and not there then package[field] = prefix .. ";" .. package[field] end
+  end
 end
 
 local function default_roots(roots)
@@ -241,19 +244,6 @@ local function prepare(given, rest, args)
   return job
 end
 
--- The process that runs the services of itlua.lua, or the one that `itlua services up` has left.
-local function start_services(settings, files)
-  if not settings.services or settings.list or #files == 0 then return nil end
-  local link = require "itlua.services.link"
-  local socket, fingerprint = link.kept()
-  if not socket then return link.start(settings.services, settings.guard) end
-  if fingerprint == link.fingerprint(settings.services) then
-    return setmetatable({ socket = socket }, { __close = function() end }) -- they stay
-  end
-  io.stderr:write("itlua: itlua.lua has changed since `itlua services up`: this run starts services of its own\n")
-  return link.start(settings.services, settings.guard)
-end
-
 local function open_log(settings)
   local path = settings["log-success"]
   if not path then return nil end
@@ -305,17 +295,40 @@ local function finish(settings, reports, log, result)
   return 0
 end
 
----@param args string[]
+local function plan_of(job, args, hold)
+  local settings, files = job.settings, job.files
+  local jobs, concurrency, isolated = shape(settings, files)
+  if settings.bisect then jobs, concurrency, isolated = 1, 1, settings.project end
+  if jobs * concurrency > 1 then
+    read_claims(files)
+    select.slowest_first(files, settings, not settings.list and job.past or nil)
+  end
+  return {
+    files = {}, jobs = jobs, concurrency = concurrency, isolated = isolated, in_process = settings["in-process"],
+    stdin = jobs == 1 and not settings.project and not hold, on_interrupt = hold and hold.on_interrupt or on_interrupt,
+    signal = hold and hold.signal,
+    limit = (settings["fail-fast"] or settings["keep-going"] == false) and 1 or settings["max-failures"],
+    settings = worker_settings(settings, files, args, isolated, jobs * concurrency == 1),
+  }
+end
+
+---@class itlua.cli.run.hold       what holds on to several runs in one process: --watch
+---@field restrict fun(job: table): boolean    chooses among the job's files; false: nothing is to run
+---@field signal fun(): string                 waits for what ends the run early
+---@field on_interrupt fun(name: string, seconds: number)
+---@field keep_services table                  where services stay
+
+--- One run.
+---@param given table           the options
+---@param rest string[]         the paths
+---@param args string[]         the command's arguments
 ---@param all string[]          all arguments of the program
----@param preset? table         options that the command itself sets
+---@param hold? itlua.cli.run.hold
 ---@return integer exit_code
-function run.run(args, all, preset)
-  local given, rest = options.parse(args, options.run)
-  if not given then return refuse(rest) end
-  for name, value in pairs(preset or {}) do given[name] = value end
-  if given.version then return require("itlua.cli.version").run() end
+function run.once(given, rest, args, all, hold)
   local job, wrong = prepare(given, rest, all)
   if not job then return refuse(wrong) end
+  if hold and not hold.restrict(job) then return 0 end
   local settings, files = job.settings, job.files
   local reports, log = no_reports, nil
   if not settings.list and not settings.bisect then
@@ -325,30 +338,35 @@ function run.run(args, all, preset)
     log, wrong = open_log(settings)
     if wrong then return refuse(wrong) end
   end
-  local jobs, concurrency, isolated = shape(settings, files)
-  if settings.bisect then jobs, concurrency, isolated = 1, 1, settings.project end
   local past = not settings.list and job.past or nil
-  if jobs * concurrency > 1 then
-    read_claims(files)
-    select.slowest_first(files, settings, past)
-  end
-  job.plan = {
-    files = {}, jobs = jobs, concurrency = concurrency, isolated = isolated, in_process = settings["in-process"],
-    stdin = jobs == 1 and not settings.project, on_interrupt = on_interrupt,
-    limit = (settings["fail-fast"] or settings["keep-going"] == false) and 1 or settings["max-failures"],
-    settings = worker_settings(settings, files, args, isolated, jobs * concurrency == 1),
-  }
+  job.plan = plan_of(job, args, hold)
   job.plan.settings.timelines = reports.timelines
-  local running <close> = start_services(settings, files)
-  job.services = running
-  job.plan.settings.services = running and { socket = running.socket, plan = settings.services }
-  local _ <close> = system.watch_signals(settings["in-process"])
+  local services <close> = hold and running.keep(hold.keep_services, settings, files)
+    or not hold and running.start(settings, files) or nil
+  job.services = services
+  job.plan.settings.services = services and { socket = services.socket, plan = settings.services }
+  local _ <close> = not hold and system.watch_signals(settings["in-process"]) or nil
   io.stdout:setvbuf("full", 65536)
   if settings.bisect then return require("itlua.cli.bisect").run(job) end
   local at = core.clock()
   local result = run_all(job, account.teller(reports, settings, log, past))
   if past and not result.nothing then keep(job, past, at, result) end
   return finish(settings, reports, log, result)
+end
+
+---@param args string[]
+---@param all string[]          all arguments of the program
+---@param preset? table         options that the command itself sets
+---@return integer exit_code
+function run.run(args, all, preset)
+  local given, rest = options.parse(args, options.run)
+  if not given then return refuse(rest) end
+  for name, value in pairs(preset or {}) do given[name] = value end
+  if given.version then return require("itlua.cli.version").run() end
+  if not given.watch then return run.once(given, rest, args, all) end
+  local wrong = select.check(given, given)
+  if wrong then return refuse(wrong) end
+  return require("itlua.cli.watch").run(args, all, given)
 end
 
 return run

@@ -91,6 +91,9 @@ end
 -- Options that make no sense together, and why.
 local contradictions = {
   { "repeat-until-failure", "list", "a list is the same every time" },
+  { "watch", "list", "it runs tests" },
+  { "watch", "bisect", "one looks for changes, the other for a test" },
+  { "watch", "in-process", "what runs there is not loaded again" },
   { "bisect", "list", "it runs tests" },
   { "bisect", "last-failed", "what ran before the failure is what it looks for" },
   { "bisect", "shard", "what ran before the failure is what it looks for" },
