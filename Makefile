@@ -145,11 +145,11 @@ $(BUILD)/fixtures/%.so: tests/fixtures/%.c $(BUILD)/flags
 
 SPEC_PATHS := specs tests/specs
 # Containers and services are programs beside ours: watching ours while they start shows nothing new.
-LIGHT_SPECS := $(filter-out specs/services/ tests/specs/container/ tests/specs/services/,$(wildcard specs/*/ tests/specs/*/))
+LIGHT_SPECS := $(filter-out specs/services/ specs/events/ tests/specs/container/ tests/specs/services/,$(wildcard specs/*/ tests/specs/*/))
 specs: $(BUILD)/$(NAME) $(FIXTURES) ## the specs in specs/ and tests/specs/, by itlua itself
 	@tests/ci/engine
 	@tests/ci/kafka
-	@ITLUA="$(BUILD)/$(NAME) $(SPEC_OPTIONS)" tests/ci/specs $(SPEC_PATHS)
+	@SHOP_BUS=real ITLUA="$(BUILD)/$(NAME) $(SPEC_OPTIONS)" tests/ci/specs $(SPEC_PATHS)
 demo-docker: $(BUILD)/$(NAME) ## the demo's services in containers
 	@tests/ci/engine
 	@SHOP_PROVIDER=docker tests/ci/specs specs/services

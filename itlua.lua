@@ -1,7 +1,17 @@
 -- The settings of this project's runs: what `itlua --help` lists, by their long names.
 
 local itlua = require("itlua.process").self()
+local real = { "environment", "native", "docker" } -- Apache's own
+local bus = os.getenv "SHOP_BUS" == "real" and { "environment", "native", "docker", "embedded" }
+  or { "environment", "embedded" }
 local provider = os.getenv "SHOP_PROVIDER" or { "environment", "native", "docker" }
+
+local function beside_the_shop(name)
+  return {
+    kind = "process", command = { itlua, "exec", "specs/service/" .. name .. ".lua" }, ready = { http = "/health" },
+    env = { SHOP_PORT = ("${%s.port}"):format(name), SHOP_KAFKA = "${bus.brokers}" },
+  }
+end
 
 return {
   lpath = "./specs/?.lua", -- where specs find what they require
@@ -10,17 +20,21 @@ return {
   },
 
   -- What specs/services needs, started when it is first used: from installed programs, for they start fastest, else by
-  -- Docker. SHOP_PROVIDER=docker asks for that alone.
+  -- Docker. SHOP_PROVIDER=docker asks for that alone. A broker that runs on Java takes a second or two to start: there is
+  -- the embedded one, and with SHOP_BUS=real, as in `make test`, Apache's where one can be had.
   services = {
     db = { kind = "postgres", provider = provider, migrations = "specs/service/migrations" },
     sessions = { kind = "redis", provider = provider },
+    bus = { kind = "kafka", provider = bus, startup_timeout = 120 },
     shop = {
       kind = "process",
       command = { itlua, "exec", "specs/service/main.lua" },
       env = { SHOP_PORT = "${shop.port}", SHOP_DATABASE_URL = "${db.url}", SHOP_REDIS_URL = "${sessions.url}",
-        SHOP_SECRET = "the specs' own secret", SHOP_PATIENCE = 0.4 },
+        SHOP_KAFKA = "${bus.brokers}", SHOP_SECRET = "the specs' own secret", SHOP_PATIENCE = 0.4 },
       ready = { http = "/health" },
     },
-    kafka = { kind = "kafka", provider = { "environment", "native", "docker" }, startup_timeout = 120 }, -- for tests/specs/kafka
+    notifier = beside_the_shop "notifier",
+    figures = beside_the_shop "figures",
+    kafka = { kind = "kafka", provider = real, startup_timeout = 120 }, -- for tests/specs/kafka
   },
 }

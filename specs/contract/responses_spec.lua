@@ -22,6 +22,7 @@ local contracts = {
     total = is_amount,
     note = or_null(is_text),
     technician_id = or_null(is_id),
+    paid = is_boolean,
     created_at = is_time,
     updated_at = is_time,
   },

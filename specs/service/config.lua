@@ -13,5 +13,8 @@ return {
   redis_url = os.getenv "SHOP_REDIS_URL", -- for sessions; without it they are with the data
   patience = number("SHOP_PATIENCE", 2), -- seconds for an answer of the database or the sessions' store
   payments_url = os.getenv "SHOP_PAYMENTS_URL", -- where cards are charged; without it nobody pays
+  brokers = os.getenv "SHOP_KAFKA", -- where events are published and consumed; without it nobody outside is told
+  orders_topic = os.getenv "SHOP_ORDERS_TOPIC" or "orders",
+  payments_topic = os.getenv "SHOP_PAYMENTS_TOPIC" or "payments",
   payments_timeout = number("SHOP_PAYMENTS_TIMEOUT", 0.3),
 }

@@ -16,12 +16,12 @@ if config.redis_url then store = require("sessions").new(config.redis_url, store
 local shop = {
   config = config,
   store = store,
-  events = require("events").new(),
+  events = require("events").new(config.brokers and require("outbox").new(store, config)),
 }
 require("seed")(shop.store)
 
 app:use(require("limits").per_client(config.rate))
-for _, part in ipairs { "auth", "catalogue", "orders", "technicians", "notifications", "analytics" } do
+for _, part in ipairs { "auth", "catalogue", "orders", "technicians", "notifications", "analytics", "settlements" } do
   require(part).serve(app, shop)
 end
 app:get("/health", function() return { json = { status = "ok" } } end)

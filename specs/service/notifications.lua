@@ -12,6 +12,7 @@ local texts = {
   ["order.assigned"] = "The order %s has a technician",
   ["order.completed"] = "The order %s is done",
   ["order.cancelled"] = "The order %s was cancelled",
+  ["order.paid"] = "The order %s is paid",
 }
 
 local function shown(notification)

@@ -26,7 +26,7 @@ local function shown(order)
   return {
     id = order.id, status = order.status, customer_id = order.customer_id, items = order.items, total = order.total,
     note = order.note or json.null, technician_id = order.technician_id or json.null,
-    created_at = order.created_at, updated_at = order.updated_at,
+    paid = order.paid or false, created_at = order.created_at, updated_at = order.updated_at,
   }
 end
 

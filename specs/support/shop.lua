@@ -28,6 +28,17 @@ function Shop.start(settings)
   return fixture.use "shop"
 end
 
+--- Likewise, publishing and consuming events on topics of the file's own.
+---@param bus table     a connection of services.bus
+---@return table shop
+---@return { orders: string, payments: string } topics
+function Shop.start_with_events(bus)
+  local topics = { orders = bus:topic("orders", { partitions = 3 }), payments = bus:topic("payments", { partitions = 3 }) }
+  return Shop.start {
+    SHOP_KAFKA = bus.brokers, SHOP_ORDERS_TOPIC = topics.orders, SHOP_PAYMENTS_TOPIC = topics.payments,
+  }, topics
+end
+
 --- The one that is a service of itlua.lua, with PostgreSQL and Redis behind it: shared by all files.
 function Shop.service()
   local url = require("itlua.services").shop.url

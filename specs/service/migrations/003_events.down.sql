@@ -1,0 +1,3 @@
+DROP TABLE handled;
+DROP TABLE outbox;
+ALTER TABLE orders DROP COLUMN paid;
