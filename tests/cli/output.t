@@ -69,7 +69,7 @@ In a project it belongs to its test, and is shown when that fails; of too much t
   >   assert.is_true(false)
   > end)
   > END
-  $ itlua -o jsonl >events; grep -c 'the beginning' events; grep -c 'the end' events; grep -o '\[\.\.\. .* cut \.\.\.\]' events; test $(wc -c <events) -lt 1500000; echo $?
+  $ itlua -o jsonl >events; for t in 'the beginning' 'the end'; do grep '"ev":"output"' events | grep -c "$t"; done; grep -o '\[\.\.\. .* cut \.\.\.\]' events; test $(wc -c <events) -lt 1500000; echo $?
   1
   1
   [... 2423957 bytes of output cut ...]

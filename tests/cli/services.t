@@ -3,10 +3,10 @@ What is wrong with the services of itlua.lua is said before anything runs.
   $ mkdir specs; echo 'it("is here", function() end)' >specs/a_spec.lua
   $ services() { echo "return { services = { $1 } }" >itlua.lua; itlua; }
   $ services 'db = { kind = "postgrs" }'
-  itlua: itlua.lua:1: services.db: there is no kind 'postgrs' (did you mean postgres?) (there is compose, container, kafka, postgres, process, redis; or the path of a Lua file)
+  itlua: itlua.lua:1: services.db: there is no kind 'postgrs' (did you mean postgres?) (there is compose, container, fixture, kafka, postgres, process, redis; or the path of a Lua file)
   [2]
   $ services 'db = {}'
-  itlua: itlua.lua:1: services.db needs a kind (there is compose, container, kafka, postgres, process, redis)
+  itlua: itlua.lua:1: services.db needs a kind (there is compose, container, fixture, kafka, postgres, process, redis)
   [2]
   $ services 'db = { kind = "postgres", verion = "15" }'
   itlua: itlua.lua:1: services.db has no option 'verion' (did you mean version?)
