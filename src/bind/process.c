@@ -225,7 +225,8 @@ static int l_follow(lua_State *L) {
   process *p = check(L);
   process_stream *s = check_stream(L, p, 2);
   if (lua_isnoneornil(L, 3)) {
-    lua_pushinteger(L, (lua_Integer)(s->gone + s->data.size));
+    uint64_t end = s->gone + s->data.size;
+    lua_pushinteger(L, (lua_Integer)end);
     return 1;
   }
   lua_Integer from = luaL_checkinteger(L, 3);

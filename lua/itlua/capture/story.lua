@@ -96,6 +96,15 @@ local function in_time(self, timeout)
   return self.complete and "before it ended" or ("within %.6g s"):format(timeout)
 end
 
+--- The time of the test itself was over first: its error tells the same.
+function story.interrupted(self, err)
+  if type(err) ~= "table" or core.is_error(err) ~= "timeout" or not err.scope or err.capture then return end
+  local lines = { (tostring(err.message):gsub(" for wait$", " for " .. self.name:gsub("%%", "%%%%"))) }
+  arrived(self, lines)
+  progress(self, lines)
+  err.message, err.capture = table.concat(lines, "\n"), self
+end
+
 function story.none_came(self, wanted, timeout)
   local what = wanted == nil and "nothing" or "nothing that matches " .. matching.words(wanted)
   local lines = { ("%s came on %s %s"):format(what, self.name, in_time(self, timeout)) }

@@ -56,7 +56,10 @@ function wait.await(self, seconds, look)
   local ok, found = pcall(self.await, self, look)
   local expired = core.leave(scope)
   if ok then return found end
-  if not expired or core.is_error(found) ~= "timeout" then error(found, 0) end
+  if not expired or core.is_error(found) ~= "timeout" then
+    story.interrupted(self, found)
+    error(found, 0)
+  end
   return look()
 end
 

@@ -95,9 +95,10 @@ nothing that matches { id = 2, state = "paid", total = 9 } came on orders within
 
     it("ends with its task's time, and goes on afterwards", function()
       local cap <close> = pushed()
-      assert.raises({ kind = "timeout", message = "stopped after 0.05 s" }, function()
-        task.timeout(0.05, function() cap:wait_for "x" end)
-      end)
+      push(cap, "w")
+      local err = failure(task.timeout, 0.05, function() cap:wait_for "x" end)
+      assert.equal("timeout", err.kind)
+      assert.matches('stopped after 0.05 s, waiting [%d.]+ s for orders\n  1 came:\n    %+%d+ ms  "w"$', err.message)
       push(cap, "x")
       assert.equal("x", cap:wait_for("x").value)
     end)

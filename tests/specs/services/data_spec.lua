@@ -81,6 +81,35 @@ describe("a service of kind postgres", function()
     project.passes(dir, { "-j", "1" })
   end)
 
+  it("lets changes of its tables be captured where wal_level is logical, and its databases go all the same", function()
+    local dir = project.new {
+      ["itlua.lua"] = project.settings [[
+        db = { kind = "postgres", migrations = "db", provider = "native", settings = { wal_level = "logical" } },
+        other = { kind = "postgres", provider = "native" }]],
+      ["db/001_orders.up.sql"] = MIGRATION,
+      ["specs/a_spec.lua"] = [[
+        local services = require "itlua.services"
+        describe("orders", function()
+          local db = services.db:connect()
+          for i = 1, 2 do
+            it("are captured " .. i, function()
+              local orders = db:capture "orders" -- left open
+              db:exec("INSERT INTO orders (name) VALUES ($1)", "n" .. i)
+              assert.equal("insert", orders:wait_for({ name = "n" .. i }, { timeout = 20 }).operation)
+              orders:expect_none({ name = "n" .. 3 - i }, { timeout = 20 })
+            end)
+          end
+          it("are not where it is not", function()
+            local ok, err = pcall(function() services.other:connect():capture() end)
+            assert.is_false(ok)
+            assert.equal("WAL_LEVEL", err.code)
+          end)
+        end)
+      ]],
+    }
+    project.passes(dir, { "-o", "TAP" })
+  end)
+
   it("of a version that is not there is an error that names what is", function()
     local dir = project.new {
       ["itlua.lua"] = project.settings [[db = { kind = "postgres", version = "3" }]],
