@@ -121,15 +121,20 @@ local function hide_cookies(before, cookies)
 end
 
 local function hide_passwords(text)
-  if text:find("://", 1, true) then
+  -- Plain looks first: of the thousands of texts of a run next to none holds a password.
+  if text:find("@", 1, true) and text:find("://", 1, true) then
     -- Up to the last @ of the authority: a password may hold one.
     text = text:gsub("(%a[%w+.-]*://[^%s:/@\"'<>]*:)([^%s/\"'<>]+)@", "%1" .. hidden .. "@")
   end
   if text:find("curl", 1, true) then
-    text = text:gsub("(%-u '?[^%s:']*:)([^%s']+)", "%1" .. hidden)
-    text = text:gsub("(%-%-user '?[^%s:']*:)([^%s']+)", "%1" .. hidden)
-    for _, option in ipairs { "%-b", "%-%-cookie" } do
-      text = text:gsub("(" .. option .. " ')([^'\n]*)", hide_cookies):gsub("(" .. option .. " )([^%s']+)", hide_cookies)
+    if text:find("-u ", 1, true) then text = text:gsub("(%-u '?[^%s:']*:)([^%s']+)", "%1" .. hidden) end
+    if text:find("--user ", 1, true) then text = text:gsub("(%-%-user '?[^%s:']*:)([^%s']+)", "%1" .. hidden) end
+    for _, option in ipairs { "-b", "--cookie" } do
+      if text:find(option .. " ", 1, true) then
+        local pattern = option:gsub("%-", "%%-")
+        text = text:gsub("(" .. pattern .. " ')([^'\n]*)", hide_cookies)
+        text = text:gsub("(" .. pattern .. " )([^%s']+)", hide_cookies)
+      end
     end
   end
   return text

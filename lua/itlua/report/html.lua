@@ -11,8 +11,9 @@ local text = require "itlua.report.text"
 
 local html = {}
 
-local room_for_passing = 2500000 -- bytes of details of tests that passed
-local room_for_one = 24000       -- of a single one that passed; without the bodies of its requests where it is more
+local room_for_bodies = 1000000  -- bytes of details of tests that passed, with the bodies of their requests
+local room_for_passing = 2500000 -- and without
+local room_for_one = 24000       -- of a single one; without the bodies where it is more
 local room_for_all = 48000000    -- bytes of all details
 
 local scripts = { "data", "dom", "values", "list", "waterfall", "test", "gantt", "overview", "main" }
@@ -35,7 +36,9 @@ function Page:shared(s)
   local index = self.string_index[s]
   if not index then
     index = #self.strings
-    self.strings[index + 1] = shown(text.one_line(s))
+    local written = shown(text.one_line(s))
+    self.strings[index + 1] = written
+    self.string_bytes = self.string_bytes + #written + 1
     self.string_index[s] = index
   end
   return index
@@ -77,13 +80,15 @@ local function row_detail(self, result)
     self.cut = self.cut + 1
     return nil
   end
-  local said = detail.of(self, result, true)
+  local strings_before = self.string_bytes
+  local bodies = failed or self.spent_passing < room_for_bodies
+  local said = detail.of(self, result, bodies)
   if not said then return nil end
   if not failed then
-    if #said > room_for_one then said = detail.of(self, result, false) end
-    self.spent_passing = self.spent_passing + #said
+    if bodies and #said > room_for_one then said = detail.of(self, result, false) end
+    self.spent_passing = self.spent_passing + #said + self.string_bytes - strings_before
   end
-  self.spent = self.spent + #said
+  self.spent = self.spent + #said + self.string_bytes - strings_before
   return said
 end
 
@@ -261,7 +266,8 @@ end
 function html.new(opts, out)
   local page = setmetatable({
     results = results.of(opts), program = opts.program, history = opts.history,
-    sources = anatomy.sources(opts.read, opts.mask), strings = {}, string_index = {}, paths = {}, path_index = {},
+    sources = anatomy.sources(opts.read, opts.mask), strings = {}, string_index = {}, string_bytes = 0, paths = {},
+      path_index = {},
     files = {}, open = {}, logs = {}, places = {}, details = {}, count = 0, spent = 0, spent_passing = 0, cut = 0,
     columns = { file = {}, path = {}, name = {}, line = {}, status = {}, ms = {}, at = {} },
   }, Page)

@@ -13,6 +13,7 @@ local function escape(c) return escapes[c] or ("\\u%04x"):format(c:byte()) end
 ---@param s string
 ---@return string
 local function encode_string(s)
+  if not s:find '[%c"\\\128-\255]' then return '"' .. s .. '"' end
   if s:find "[\128-\255]" then s = text.utf8(s) end
   if s:find '[%c"\\]' then s = s:gsub('[%c"\\]', escape) end
   return '"' .. s .. '"'

@@ -4,6 +4,8 @@
 local anatomy = require "itlua.report.anatomy"
 local json_text = require "itlua.report.json_text"
 
+local encode, string_of, math_type = json_text.encode, json_text.string, math.type
+
 local jsonl = { wants_timelines = true }
 
 local order = { "ev", "file", "id", "block", "parent", "kind", "status", "name" }
@@ -64,7 +66,14 @@ function Reporter:event(ev)
     local value = ev[keys[i]]
     if value ~= nil then
       n = n + 1
-      parts[n] = heads[i] .. json_text.encode(value)
+      local kind = type(value)
+      if kind == "string" then
+        parts[n] = heads[i] .. string_of(value)
+      elseif math_type(value) == "integer" then
+        parts[n] = heads[i] .. value
+      else
+        parts[n] = heads[i] .. encode(value)
+      end
     end
   end
   self.out("{" .. table.concat(parts, ",") .. "}\n")

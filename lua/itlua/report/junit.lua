@@ -67,11 +67,15 @@ local counted = { pending = "skipped", failure = "failures", error = "errors" }
 
 local function add_case(self, suite, result)
   local source = result.place or suite.file
-  local attributes = { "name", result.name, "classname", class_name(source or "run"), "time", seconds(result.seconds) }
-  if not self.strict then
-    attributes[7], attributes[8], attributes[9], attributes[10] = "file", source, "line", result.line
-    attributes.n = 10
+  local known = self.sources[source or ""]
+  if not known then
+    known = { class = xml.attributes { "classname", class_name(source or "run") },
+      file = not self.strict and xml.attributes { "file", source } or "" }
+    self.sources[source or ""] = known
   end
+  local start = '\t\t<testcase name="' .. xml.attribute(result.name) .. '"' .. known.class .. ' time="' ..
+    seconds(result.seconds) .. '"' .. known.file
+  if not self.strict and result.line then start = start .. ' line="' .. result.line .. '"' end
   -- In the order of Surefire's schema.
   local children, status = {}, result.status
   if status == "failure" then children[1] = outcome(self, result) end
@@ -82,7 +86,6 @@ local function add_case(self, suite, result)
   if result.left then
     children[#children + 1] = "<system-err>" .. xml.text("left open: " .. result.left) .. "</system-err>"
   end
-  local start = "\t\t<testcase" .. xml.attributes(attributes)
   local cases = suite.cases
   if #children == 0 then
     cases[#cases + 1] = start .. "/>\n"
@@ -214,7 +217,7 @@ end
 ---@param out fun(text: string)
 function junit.new(opts, out)
   local self = setmetatable({
-    out = out, results = results.of(opts), open = {}, order = {}, program = opts.program,
+    out = out, results = results.of(opts), open = {}, order = {}, sources = {}, program = opts.program,
     write_file = opts.write_file or write_file,
   }, Reporter)
   for _, arg in ipairs(opts.args or {}) do

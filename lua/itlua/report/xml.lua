@@ -20,6 +20,7 @@ end
 ---@param s string
 ---@return string
 function xml.text(s)
+  if not s:find "[\0-\8\11-\31\127-\255&<>]" then return s end
   return (valid(s):gsub("[&<>]", entities))
 end
 
@@ -27,6 +28,7 @@ end
 ---@param s string
 ---@return string
 function xml.attribute(s)
+  if not s:find '[%c\127-\255&<>"]' then return s end
   return (valid(s):gsub('[&<>"\n\t]', entities))
 end
 
@@ -34,10 +36,12 @@ end
 ---@param list table     with n, the number of entries
 ---@return string
 function xml.attributes(list)
-  local parts = {}
+  local parts, n = {}, 0
   for i = 1, list.n or #list, 2 do
-    if list[i + 1] ~= nil then
-      parts[#parts + 1] = (' %s="%s"'):format(list[i], xml.attribute(tostring(list[i + 1])))
+    local value = list[i + 1]
+    if value ~= nil then
+      n = n + 1
+      parts[n] = " " .. list[i] .. '="' .. xml.attribute(tostring(value)) .. '"'
     end
   end
   return table.concat(parts)

@@ -83,16 +83,28 @@ describe("html", function()
     assert.equal(2, #d.history)
   end)
 
-  it("stays small with 10,000 tests, and says what it left out", function()
+  it("stays small with 10,000 tests: of those that passed bodies are left out, then timelines", function()
     local events = made_up.run { tests = 10000 }
     local page = html(events)
     assert.is_true(#page < 5 * 1024 * 1024, #page .. " bytes")
     local d = data(page)
     assert.equal(10034, #d.name)
-    assert.is_true(d.run.cut > 0)
+    assert.is_table(d.details["100"].tl[1][6])
+    assert.same({ 2, 5 }, { #d.details["10000"].tl, #d.details["10000"].tl[1] })
     for i = 1, #d.status do
-      if d.status:sub(i, i):find "[feok]" then assert.truthy(d.details[tostring(i - 1)], "the detail of failure " .. i) end
+      if d.status:sub(i, i):find "[feok]" then
+        assert.truthy(d.details[tostring(i - 1)], "the detail of failure " .. i)
+      end
     end
+    made_up.short = json.encode { { at = 1, seconds = 1, what = "http.request", detail = ("x"):rep(3000), outcome = "" } }
+    local wide = made_up.run { tests = 4000 }
+    made_up.short = nil
+    for i, ev in ipairs(wide) do
+      if ev.timeline then ev.timeline = ev.timeline:gsub("xxx", i, 1) end
+    end
+    page = html(wide)
+    assert.is_true(#page < 5 * 1024 * 1024, #page .. " bytes")
+    assert.is_true(data(page).run.cut > 0)
   end)
 
   it("is written for a run that ran nothing, and for one that was cut off", function()
