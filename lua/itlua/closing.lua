@@ -1,6 +1,9 @@
---- What is closed by waiting: things that other programs hold for a test (containers, networks), which a sweep cannot
---- close by itself. Each has a lease (src/core/lease.c); once the sweep has ended leases, `closing.run` closes what
---- belongs to them.
+--- What is closed by waiting: things that other programs hold for a test, which a sweep cannot close by itself.
+--
+-- Two kinds. What goes with the test, block or file that it was opened in (containers, networks) has a lease
+-- (src/core/lease.c); once the sweep has ended leases, `closing.run` closes what belongs to them. What goes with the file
+-- wherever it was opened, and needs what is still open for that (a cloned database, over its connection), is given to
+-- `closing.at_end`; `closing.finish` does it before the sweep.
 
 local core = require "itlua.core"
 
@@ -61,6 +64,51 @@ function closing.run()
     if stages[stage] then close_stage(stages[stage], failures) end
   end
   return failures
+end
+
+-- ---- at the end of a file or script
+
+local endings = {} ---@type { label: string, fn: fun() }[]
+
+--- Calls `fn()` when the file or script has ended, the last registered first, before anything is swept.
+---@param label string     "database itlua_db_1f: drop", for the report when it fails
+---@param fn fun()         may wait, may raise
+function closing.at_end(label, fn)
+  endings[#endings + 1] = { label = label, fn = fn }
+end
+
+--- Whether there is anything for closing.finish.
+---@return boolean
+function closing.ends()
+  return endings[1] ~= nil
+end
+
+-- The same error, with what was being done in front.
+local function labelled(label, err)
+  local kind = core.is_error(err)
+  if kind then return core.error_new(kind, err.code, ("%s: %s"):format(label, err.message)) end
+  return type(err) == "string" and ("%s: %s"):format(label, err) or err
+end
+
+--- Does what was registered. None may take so long that nothing is left for the others: each gets half of what is left.
+---@param seconds number    for all of it
+---@return any[] errors     of those that failed or were stopped
+function closing.finish(seconds)
+  local list, errors = endings, {}
+  endings = {}
+  local deadline = core.now() + seconds
+  for i = #list, 1, -1 do
+    local share = math.max((deadline - core.now()) / (i > 1 and 2 or 1), 0.2)
+    local scope = core.enter(share, true)
+    local ok, err = pcall(list[i].fn)
+    local expired = core.leave(scope)
+    if not ok then
+      errors[#errors + 1] = labelled(list[i].label, err)
+    elseif expired then
+      errors[#errors + 1] = core.error_new("timeout", nil, ("%s: not done within %.3g s"):format(list[i].label, share))
+    end
+  end
+  return errors
 end
 
 return closing

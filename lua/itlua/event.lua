@@ -135,6 +135,10 @@
 ---@field skipped? string       why nothing of it ran: no loader for it, a broken helper, the run was over
 ---@field crashed? string       why its worker ended ("signal 11 (Segmentation fault)")
 
+---@class itlua.event.left       what was left open outside any file: by a helper
+---@field ev "left"
+---@field left string
+
 ---@class itlua.event.run_end    the supervisor's last
 ---@field ev "run_end"
 ---@field seconds number

@@ -1,5 +1,6 @@
 --- The run that this state is part of: its seed, the file that runs, and what modules want done around its tests.
--- The spec engine fills it and calls; modules that isolate or audit something (a database, a cache) register here.
+-- The spec engine fills it and calls; modules that isolate or audit something (a database, a cache) register here. What
+-- they do at the file's end is closing.lua's.
 
 local run = {
   seed = 0,       ---@type integer   `--seed`, or this run's own
@@ -14,7 +15,7 @@ local run = {
   watched = false, ---@type boolean  somebody registered for the tests of this file
 }
 
-local before, after, at_end = {}, {}, {}
+local before, after = {}, {}
 
 --- Calls `fn(name)` before each later test of this file, ahead of its before_each hooks.
 ---@param fn fun(name: string)
@@ -29,18 +30,12 @@ function run.after_test(fn)
   after[#after + 1], run.watched = fn, true
 end
 
---- Calls `fn()` when the file has ended, the last registered first.
----@param fn fun()
-function run.at_end(fn)
-  at_end[#at_end + 1] = fn
-end
-
 -- ---- what the engine calls
 
 --- A file begins; what the one before registered is gone.
 ---@param file string
 function run.begin(file)
-  before, after, at_end = {}, {}, {}
+  before, after = {}, {}
   run.file, run.test, run.in_test, run.watched = file, nil, false, false
   run.since, run.began = nil, nil
 end
@@ -72,20 +67,6 @@ function run.end_test()
   end)
   run.test = nil
   return left, errors
-end
-
---- Whether something is to be done at the file's end.
----@return boolean
-function run.ends()
-  return at_end[1] ~= nil
-end
-
---- The file has ended.
----@return any[] errors
-function run.finish()
-  local list = at_end
-  at_end = {}
-  return backwards(list)
 end
 
 return run

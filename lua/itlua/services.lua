@@ -168,6 +168,15 @@ function Service:pause() Service.signal(self, "STOP") end
 --- Lets it go on after pause.
 function Service:resume() Service.signal(self, "CONT") end
 
+--- For the methods of kinds: asks the process that runs it, where the kind's `requests` answer.
+---@param name string
+---@param body? table
+---@return table
+function Service:request(name, body)
+  known(self)
+  return host():ask("POST", where(self, name), body or {})
+end
+
 --- What it has printed.
 ---@param options? { since?: number, last?: integer } since: seconds on core's wall clock; last: so many lines
 ---@return string

@@ -6,11 +6,14 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+#include "itlua.h"
 #ifdef __linux__
 #include <sys/prctl.h>
 #endif
@@ -57,6 +60,17 @@ void it_signal_with_parent(int signal) {
 #endif
 }
 
+char **it_environment_with(char *entry) {
+  size_t count = 0, name = strcspn(entry, "=") + 1;
+  while (environ[count]) count++;
+  char **list = it_alloc((count + 2) * sizeof *list);
+  count = 0;
+  for (size_t i = 0; environ[i]; i++)
+    if (strncmp(environ[i], entry, name) != 0) list[count++] = environ[i];
+  list[count] = entry;
+  return list;
+}
+
 #ifdef __linux__
 enum { TREE_MAX = 4096 };
 
@@ -94,6 +108,41 @@ void it_kill_tree(pid_t pid) {
   for (size_t i = 0; i < count; i++) count = add_children(list, count, list[i]);
   while (count > 0) kill(list[--count], SIGKILL);
 }
+
+/* Whether the process's environment, as it was when its program started, has the entry. */
+static bool was_given(long pid, const char *entry) {
+  char path[64], *environment = NULL;
+  size_t size = 0, length = strlen(entry);
+  bool found = false;
+  snprintf(path, sizeof path, "/proc/%ld/environ", pid);
+  FILE *f = fopen(path, "re");
+  ssize_t n;
+  while (f && !found && (n = getdelim(&environment, &size, 0, f)) > 0)
+    found = (size_t)n >= length && strncmp(environment, entry, length + 1) == 0;
+  free(environment);
+  if (f) fclose(f);
+  return found;
+}
+
+static bool kill_found(const char *entry) {
+  bool any = false;
+  DIR *all = opendir("/proc");
+  if (!all) return false;
+  for (const struct dirent *e; (e = readdir(all));) {
+    long pid = strtol(e->d_name, NULL, 10);
+    if (pid <= 1 || pid == getpid() || getpgid((pid_t)pid) != getpgrp() || !was_given(pid, entry))
+      continue;
+    if (kill((pid_t)pid, SIGKILL) == 0) any = true;
+  }
+  closedir(all);
+  return any;
+}
+
+void it_kill_orphans(const char *entry) {
+  for (int i = 0; i < 3 && kill_found(entry); i++)
+    continue; /* they may have been starting others */
+}
 #else
 void it_kill_tree(pid_t pid) { kill(pid, SIGKILL); }
+void it_kill_orphans(const char *entry) { (void)entry; }
 #endif

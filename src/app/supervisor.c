@@ -30,6 +30,7 @@ typedef struct worker {
   it_frames frames;
   uint64_t received;
   it_op *waiter;
+  char mark[64];  /* "ITLUA_WORKER=…" in its environment: what it starts inherits it */
   it_buf printed; /* what it printed last and no event told of */
   int64_t code;
   int signal;
@@ -95,6 +96,7 @@ static void process_ended(uv_process_t *process, int64_t code, int number) {
   worker *w = process->data;
   w->code = code;
   w->signal = number;
+  if (code || number) it_kill_orphans(w->mark);
   uv_read_stop((uv_stream_t *)&w->events);
   read_rest(w);
   read_shared(w);
@@ -340,6 +342,7 @@ static int spawn(worker *w, const start *s, const char *number, bool keeps_stdin
   uv_stdio_container_t fds[7] = {{.flags = UV_IGNORE}};
   if (keeps_stdin) fds[0].flags = UV_INHERIT_FD;
   for (int fd = 1; fd <= 6; fd++) fds[fd].flags = UV_INHERIT_FD;
+  snprintf(w->mark, sizeof w->mark, "ITLUA_WORKER=%d.%s", (int)getpid(), number);
   fds[0].data.fd = 0;
   fds[1].data.fd = fds[2].data.fd = s->print;
   fds[IT_FD_COMMANDS].flags = UV_CREATE_PIPE | UV_READABLE_PIPE;
@@ -350,11 +353,13 @@ static int spawn(worker *w, const start *s, const char *number, bool keeps_stdin
   fds[IT_FD_OUTPUT].data.fd = w->output;
   uv_process_options_t options = {.file = own_program(),
                                   .args = args,
+                                  .env = it_environment_with(w->mark),
                                   .exit_cb = process_ended,
                                   .stdio = fds,
                                   .stdio_count = 7};
   int rc = uv_spawn(it_loop(w->res.st), &w->process, &options);
   free(args[2]);
+  free(options.env);
   return rc;
 }
 

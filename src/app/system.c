@@ -6,6 +6,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <sched.h>
 #include <stdio.h>
@@ -141,6 +142,14 @@ static int l_random_seed(lua_State *L) {
   return 1;
 }
 
+/* keep_private(file) -> file: no process that is started gets it */
+static int l_keep_private(lua_State *L) {
+  const luaL_Stream *stream = luaL_checkudata(L, 1, LUA_FILEHANDLE);
+  if (stream->closef) fcntl(fileno(stream->f), F_SETFD, FD_CLOEXEC);
+  lua_settop(L, 1);
+  return 1;
+}
+
 int it_luaopen_cli(lua_State *L) {
   static const luaL_Reg functions[] = {{"kind", l_kind},
                                        {"readable", l_readable},
@@ -152,6 +161,7 @@ int it_luaopen_cli(lua_State *L) {
                                        {"cores", l_cores},
                                        {"limit", l_limit},
                                        {"connects", l_connects},
+                                       {"keep_private", l_keep_private},
                                        {"random_seed", l_random_seed},
                                        {NULL, NULL}};
   luaL_newlib(L, functions);

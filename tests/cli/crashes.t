@@ -56,6 +56,28 @@ A worker that dies is replaced; the test that ran is named, what was printed is 
   1..4
   [1]
 
+What a worker that dies had started goes with it, also what it started by other means than ours.
+
+  $ cat >children_spec.lua <<'END'
+  > it("dies", function()
+  >   os.execute("sleep 4712 & (sleep 4713 &)")
+  >   require("itlua.process").start { "sleep", "4714" }
+  >   require("crash").segfault()
+  > end)
+  > END
+  $ itlua --cpath="$FIXTURES/?.so" children_spec.lua -o TAP | grep -c 'signal 11'
+  2
+  $ for i in 1 2 3 4 5 6 7 8 9 10; do pgrep -f '^sleep 471[234]$' >/dev/null || break; sleep 1; done; pgrep -f '^sleep 471[234]$'
+  [1]
+
+No worker can be started: one message, and no success.
+
+  $ (trap '' XFSZ; ulimit -f 0; itlua spec/b_spec.lua -o TAP) 2>&1 | cat
+  not ok 1 - worker
+  # itlua @ 0
+  # Failure message: a worker process cannot be started: no shared memory; 1 file did not run. Is there a limit on processes, files or memory (ulimit -a)?
+  1..1
+
 os.exit in a spec is an error of that test, not the end of the run.
 
   $ cat >exit_spec.lua <<'END'

@@ -25,3 +25,42 @@ What a test leaves behind is closed before the next one begins, and named.
   $ mkdir specs; mv left_spec.lua specs; echo 'return {}' >itlua.lua
   $ itlua | tail -n 1
    left      task, spawned at specs/left_spec.lua:3   by "leaves a task" (specs/left_spec.lua:2)
+
+What a helper leaves open, outside any file, is named at the end, and fails a run that wants no loose ends.
+
+  $ cd ..; mkdir helped helped/specs; cd helped; echo 'return { helper = "helper.lua" }' >itlua.lua
+  $ echo 'it("runs", function() end)' >specs/a_spec.lua
+  $ echo 'server = require("itlua.server").listen()' >helper.lua
+  $ itlua | tail -n 1 | sed 's/127.0.0.1:[0-9]*/ADDRESS/'
+   left      server ADDRESS, opened at helper.lua:1   outside any file
+  $ itlua --fail-on-left -o TAP | sed 's/127.0.0.1:[0-9]*/ADDRESS/'
+  ok 1 - runs
+  not ok 2 - outside any file
+  # itlua @ 0
+  # Failure message: left behind: server ADDRESS, opened at helper.lua:1
+  1..2
+
+What modules do at a file's end has a limit: what hangs is stopped and named, and the others have their turn.
+
+  $ cat >specs/a_spec.lua <<'END'
+  > local closing, task = require "itlua.closing", require "itlua.task"
+  > it("runs", function()
+  >   closing.at_end("the first: give back", function() print "given back" end)
+  >   closing.at_end("the second: give back", function() task.sleep(100) end)
+  > end)
+  > END
+  $ rm helper.lua; echo 'return {}' >itlua.lua
+  $ itlua -o TAP | sed 's/waiting [0-9.]* s/waiting N s/'
+  ok 1 - runs
+  not ok 2 - specs/a_spec.lua
+  # specs/a_spec.lua @ 0
+  # Failure message: specs/a_spec.lua:0: the second: give back: stopped after 5 s, waiting N s for sleep 100 s
+  given back
+  1..2
+
+Files of reports are nobody else's: whoever reads one sees its end when the run ends, whatever still runs.
+
+  $ echo 'it("runs", function() os.execute "ls -l /proc/self/fd" end)' >specs/a_spec.lua
+  $ itlua -o TAP -o junit:report.xml | grep -c report.xml
+  0
+  [1]

@@ -31,12 +31,14 @@ local leaving = false
 
 -- Closes what began after the mark, also what takes a while to close.
 local function sweep(mark)
+  local failed = closing.finish(5)
   local scope = core.enter(10, true)
   local ok, lines = pcall(function()
     core.sweep(mark)
     return closing.run()
   end)
   core.leave(scope)
+  for _, err in ipairs(failed) do io.stderr:write("itlua: ", tostring(err), "\n") end
   for _, line in ipairs(ok and lines or { tostring(lines) }) do io.stderr:write("itlua: ", line, "\n") end
 end
 
@@ -95,7 +97,7 @@ function exec.run(args)
     sweep(0)
     system.end_by(ended_by)
   end
-  if closing.needed() then sweep(0) end
+  if closing.needed() or closing.ends() then sweep(0) end
   if ok then return 0 end
   io.stdout:flush()
   io.stderr:write("itlua: ", tostring(err), "\n")

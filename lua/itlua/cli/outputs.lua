@@ -16,6 +16,7 @@ File.__index = File
 local function open_file(kind, path)
   local f, why = io.open(path, "wb")
   if not f then return nil, ("the report -o %s cannot be written: %s"):format(kind, why) end
+  system.keep_private(f) -- whoever reads it as it comes sees its end when we end, not when the last service does
   -- What follows the events as they come (tail -f) wants whole lines, at once.
   if kind == "jsonl" then f:setvbuf "line" else f:setvbuf("full", 65536) end
   return setmetatable({ f = f, kind = kind, path = path }, File)

@@ -96,6 +96,21 @@ local function room(self, worker)
   return self.plan.concurrency + ahead - worker.count
 end
 
+-- With fewer than there should be the run goes on.
+local function try_to_start(self)
+  local ok, worker = pcall(start_worker, self)
+  if ok then return worker end
+  if not core.is_error(worker) then error(worker, 0) end
+  self.unable = worker.message
+end
+
+-- Nobody is there to run what is left.
+local function give_up(self)
+  local left = #self.queue
+  self.queue = {}
+  self.plan.deliver(verdict.no_worker(self.unable, left))
+end
+
 local function hand_out(self)
   if self.stopping then self.queue = {} end
   while #self.queue > 0 do
@@ -106,8 +121,11 @@ local function hand_out(self)
       local free = room(self, worker)
       if free > 0 and (not best or worker.count < best.count) then best = worker end
     end
-    if (not best or best.count > 0) and self.alive < self.plan.jobs then best = start_worker(self) end
-    if not best then break end
+    if (not best or best.count > 0) and self.alive < self.plan.jobs and not self.unable then
+      best = try_to_start(self) or best
+    end
+    if not best and self.unable and self.alive == 0 then return give_up(self) end
+    if not best or room(self, best) <= 0 then break end
     assign(self, best, index)
   end
   if #self.queue > 0 then return end

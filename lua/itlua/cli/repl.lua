@@ -157,13 +157,15 @@ end
 -- Closes everything, also what takes a while.
 local function clean_up(talk)
   system.on_interrupt(nil)
+  local failed = closing.finish(5)
   local scope = core.enter(10, true)
   if talk.reader then pcall(talk.reader.close, talk.reader) end
   pcall(core.sweep, talk.session.began)
   local failures = closing.run()
   pcall(talk.world.close, talk.world)
   core.leave(scope)
-  for _, line in ipairs(failures) do io.stderr:write("itlua: ", line, "\n") end
+  table.move(failed, 1, #failed, #failures + 1, failures)
+  for _, line in ipairs(failures) do io.stderr:write("itlua: ", tostring(line), "\n") end
 end
 
 local function work(talk, given, settings)

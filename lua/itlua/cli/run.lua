@@ -249,6 +249,7 @@ local function open_log(settings)
   if not path then return nil end
   local log, why = io.open(path, "a")
   if not log then return nil, ("--log-success %s"):format(why) end
+  system.keep_private(log)
   return log
 end
 

@@ -90,4 +90,16 @@ function verdict.late(ended)
   }
 end
 
+--- The event for files that no worker could be started for.
+---@param why string
+---@param files integer
+---@return table event
+function verdict.no_worker(why, files)
+  return {
+    ev = "problem", kind = "error", where = "worker", name = "worker", source = "itlua", line = 0, at_line = 0,
+    message = ("%s; %d file%s did not run. Is there a limit on processes, files or memory (ulimit -a)?"):format(why, files,
+      files == 1 and "" or "s"),
+  }
+end
+
 return verdict

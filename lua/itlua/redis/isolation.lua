@@ -1,5 +1,6 @@
 --- Isolation on a shared Redis: a database number of the file's own, or keys under a prefix of its own; empty for every test.
 
+local closing = require "itlua.closing"
 local core = require "itlua.core"
 local encode = require "itlua.encode"
 local run = require "itlua.run"
@@ -44,7 +45,7 @@ local function by_database(client, options)
   run.after_test(function()
     return options.audit and audit(client, client:keys_matching "*") or nil
   end)
-  run.at_end(function()
+  closing.at_end(("Redis database %d of %s: give back"):format(number, client.address), function()
     client:flushdb()
     client:select(0)
     if client:get(CLAIM .. number) == token then client:del(CLAIM .. number) end

@@ -78,7 +78,7 @@ local function left_rows(run)
       break
     end
     local by = item.record and ("by %q (%s:%d)"):format(item.record.test.own or item.record.name, item.record.test.file,
-      item.record.line) or "by " .. item.file
+      item.record.line) or item.file and "by " .. item.file or "outside any file"
     for line in item.left:gmatch "[^\n]+" do entries[#entries + 1] = text.visible(line) .. "   " .. by end
   end
   return entries

@@ -145,6 +145,10 @@ function on.block_end(self, ev)
   if ev.left then self.left[#self.left + 1] = { left = ev.left, file = ev.file } end
 end
 
+function on.left(self, ev)
+  self.left[#self.left + 1] = { left = ev.left }
+end
+
 function on.test_start(self, ev)
   show_status(self, ev)
 end

@@ -363,6 +363,16 @@ function Entry:signal(name)
   self.instance.process:signal(name)
 end
 
+--- What a spec asks by a method of the kind.
+---@param request fun(instance: itlua.services.Instance, body: table): table?
+---@param body table
+function Entry:request(request, body)
+  if self.state ~= "ready" then
+    core.raise("service", "NOT_RUNNING", ("%s does not run: it is %s"):format(self.name, self.state))
+  end
+  return request(self.instance, body)
+end
+
 --- What is known of it, for JSON.
 ---@return table
 function Entry:status()

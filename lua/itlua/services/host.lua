@@ -6,7 +6,7 @@
 --     GET  /services/NAME         starts it with what it needs, and answers when it is ready, or why it is not
 --     GET  /services/NAME/lines   the same as [{"at", "text"}]
 --     GET  /services/NAME/after   what it prints after the first ?n lines: waits a while for {n, lines, lost}; without n, n
---     POST /services/NAME/DO      start, stop, restart, signal {"signal"}
+--     POST /services/NAME/DO      start, stop, restart, signal {"signal"}; and what its kind has in `requests`
 --     GET  /services/NAME/choice  whether it can be had here: {available, text}; starts nothing
 --     GET  /services/NAME/logs    what it has printed; ?since=seconds&last=lines
 --     POST /stop                  ends the host
@@ -114,11 +114,15 @@ local function routes(srv, self)
   end)
   srv:post("/services/{name}/{action}", function(req)
     local entry, action = entry_of(req), actions[req.params.action]
-    if not action then return { status = 404 } end
+    local request = not action and entry.kind.requests and entry.kind.requests[req.params.action]
+    if not action and not request then return { status = 404 } end
     local options = req.body ~= "" and req:json() or {}
-    local ok, err = pcall(action, entry, options)
-    if not ok then return { status = 409, json = { failure = failure_of(err) } } end
-    return answer(entry)
+    local ok, result = pcall(function()
+      if action then return action(entry, options) end
+      return entry:request(request, options)
+    end)
+    if not ok then return { status = 409, json = { failure = failure_of(result) } } end
+    return request and { json = result or json.object {} } or answer(entry)
   end)
   srv:post("/stop", function()
     core.daemon(self.finish)

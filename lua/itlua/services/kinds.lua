@@ -18,6 +18,8 @@ local kinds = {}
 ---@field providers itlua.services.Provider[]   in the order in which they are tried
 ---@field check? fun(spec: table): string?      what is wrong with its description, before anything runs
 ---@field prepare? fun(context: itlua.services.Context, instance: itlua.services.Instance)   once it is ready: its data
+---@field requests? table<string, fun(instance: itlua.services.Instance, body: table): table?>   what its methods may ask of
+---    the process that runs it, by Service:request(name, body)
 ---@field methods? table<string, function>      what services.NAME has in a spec: fn(service, …)
 
 ---@class itlua.services.Provider

@@ -186,10 +186,10 @@ end
 --- Nothing more starts: the file that runs ends after its running test.
 function Session:stop() self.suite.skipAll = true end
 
---- The suite ends: what a helper declared for its end runs, and what is still open is closed.
+--- The suite ends: what a helper declared for its end runs, and what is still open is closed and named.
 ---@return string? left     what was left open outside any file, a line each
 function Session:finish()
-  local suite, options = self.suite, self.options
+  local suite, options, recorder = self.suite, self.options, self.recorder
   local root = suite.tree.root
   if self.begun then
     suite.blocks.lazy_teardown(root)
@@ -197,7 +197,14 @@ function Session:finish()
     suite.announce("suite", { "suite", "end" }, root, options.run or 1, options.runs or 1)
     suite.publish({ "exit" })
   end
-  return (leftover.sweep(self.mark, suite.limits.cleanup))
+  recorder.file = nil
+  local left, failed = leftover.sweep(self.mark, suite.limits.cleanup)
+  for _, task in ipairs(failed) do recorder:send(recorder:task_failed(task, "")) end
+  if left then
+    self.emit { ev = "left", left = left }
+    if options["fail-on-left"] then recorder:left_behind(left, "outside any file", nil, 0) end
+  end
+  return left
 end
 
 return spec

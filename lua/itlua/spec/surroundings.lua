@@ -1,5 +1,6 @@
 --- What modules registered to be done around tests (../run.lua), under the deadlines of hooks.
 
+local closing = require "itlua.closing"
 local core = require "itlua.core"
 local run = require "itlua.run"
 
@@ -39,11 +40,8 @@ end
 
 --- After a file's last hook: an error is one outside the tests.
 function surroundings.finish(suite)
-  if not run.ends() then return end
-  local scope = core.enter(suite.limits.cleanup, true)
-  local errors = run.finish()
-  core.leave(scope)
-  for _, err in ipairs(errors) do
+  if not closing.ends() then return end
+  for _, err in ipairs(closing.finish(suite.limits.cleanup)) do
     suite.attempt("teardown", function() error(err, 0) end, suite.tree.current)
   end
 end

@@ -8,6 +8,7 @@
 -- With `audit = true` (or `--audit`) each test that leaves rows or an open transaction behind is named with them.
 
 local clones = require "itlua.sql.isolation.clones"
+local closing = require "itlua.closing"
 local core = require "itlua.core"
 local run = require "itlua.run"
 local truncation = require "itlua.sql.isolation.truncation"
@@ -61,11 +62,15 @@ local function by_truncation(db, options)
   return db
 end
 
+local function give_back_at_end(source, own)
+  closing.at_end(("database %s: drop"):format(own.database_name), function() source:give_back(own) end)
+end
+
 local function by_database(db, options)
-  local source = clones.source(db, options)
+  local source = options.source or clones.source(db, options)
   if options.each ~= "test" then
     local own = source:take()
-    run.at_end(function() source:give_back(own) end)
+    give_back_at_end(source, own)
     if options.audit then
       run.after_test(function() return audit_lines(own, truncation.of_empty(own)) end)
     end
@@ -76,7 +81,7 @@ local function by_database(db, options)
     if source.used then source:renew(own) end
     source.used = true
   end)
-  run.at_end(function() source:give_back(own) end)
+  give_back_at_end(source, own)
   return own
 end
 

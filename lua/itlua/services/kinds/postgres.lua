@@ -70,9 +70,11 @@ function environment.start(context, offer)
   admin:close()
   return {
     fields = fields, database = own, external = "DATABASE_URL",
-    discard = function()
+    discard = function(self)
       local db <close> = sql().connect(offer.url)
-      db:exec(("DROP DATABASE IF EXISTS %s WITH (FORCE)"):format(own))
+      local names = self.databases and self.databases:left() or {}
+      names[#names + 1] = own
+      for _, name in ipairs(names) do db:exec(("DROP DATABASE IF EXISTS %s WITH (FORCE)"):format(name)) end
     end,
   }
 end
@@ -143,19 +145,23 @@ function postgres.prepare(context, instance)
   fields.url = url_of(fields, fields.database)
   local where = fields.admin
   fields.admin = nil
+  instance.databases = require("itlua.services.databases").new(where, { migrations = spec.migrations, seeds = spec.seeds,
+    external = instance.external })
+  instance.databases:fill() -- the first file's database is made while it is loaded
   if plain then return end
   local admin <close> = sql().connect(where)
   local base = "template1"
-  if spec.migrations or spec.seeds then
-    local source = require("itlua.sql.isolation.clones").source(admin, { migrations = spec.migrations, seeds = spec.seeds })
-    source:warm_up() -- the first file's database is made while it is loaded
-    base = source.template
-  end
+  if spec.migrations or spec.seeds then base = instance.databases:source().template end
   local there = admin:value("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", fields.database)
   if not there then admin:exec(("CREATE DATABASE %s TEMPLATE %s"):format(admin:identifier(fields.database), base)) end
 end
 
 -- ---- in a spec
+
+postgres.requests = {
+  take = function(instance) return { database = instance.databases:take() } end,
+  give_back = function(instance, body) instance.databases:give_back(body.database) end,
+}
 
 postgres.methods = {}
 
@@ -164,10 +170,16 @@ postgres.methods = {}
 ---    tests isolated in that way or, with false, not at all
 
 -- Clones need to know where the server is, and no connection to the shared database.
-local function by_database(url, options)
+local function by_database(service, options, same)
   sql()
-  local address, settings = require("itlua.sql.address").parse(url)
-  return require("itlua.sql.isolation").isolate({ address = address, options = settings }, options)
+  local address, settings = require("itlua.sql.address").parse(service.url)
+  local place = { address = address, options = settings }
+  if same then
+    options.source = require("itlua.sql.isolation.clones").elsewhere(place, function()
+      return service:request("take").database
+    end, function(name) service:request("give_back", { database = name }) end)
+  end
+  return require("itlua.sql.isolation").isolate(place, options)
 end
 
 --- A connection for this file.
@@ -177,7 +189,8 @@ end
 function postgres.methods.connect(service, options)
   local all = { by = "database", migrations = service.spec.migrations, seeds = service.spec.seeds }
   for name, value in pairs(options or {}) do all[name] = value end
-  if all.by == "database" then return by_database(service.url, all) end
+  local same = not (options and (options.migrations or options.seeds))
+  if all.by == "database" then return by_database(service, all, same) end
   all.migrations, all.seeds = nil, nil
   sql()
   local db = require("itlua.sql.connection").open(service.url, true) -- the file's, whichever block asked for it

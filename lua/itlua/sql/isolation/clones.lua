@@ -42,6 +42,13 @@ local function describe_seeds(seeds)
   return table.concat(parts, "\0")
 end
 
+-- The connection for what is done to the server; another one where it was lost, as when the server was restarted.
+local function admin_of(self)
+  local state = self.admin:state()
+  if state == "lost" or state == "closed" then self.admin = connect_to(self.origin, "postgres") end
+  return self.admin
+end
+
 local function exists(admin, name)
   return admin:value("SELECT EXISTS (SELECT 1 FROM pg_database WHERE datname = $1)", name)
 end
@@ -106,11 +113,11 @@ function clones.prepare(db, options)
 end
 
 local function make(self, name)
-  self.admin:exec(("CREATE DATABASE %s TEMPLATE %s"):format(name, self.template))
+  admin_of(self):exec(("CREATE DATABASE %s TEMPLATE %s"):format(name, self.template))
 end
 
 local function waiting(self)
-  return self.admin:query("SELECT datname AS name FROM pg_database WHERE starts_with(datname, $1) ORDER BY random()",
+  return admin_of(self):query("SELECT datname AS name FROM pg_database WHERE starts_with(datname, $1) ORDER BY random()",
     self.ready .. "_")
 end
 
@@ -140,9 +147,28 @@ local function claim(self, name)
   return false
 end
 
-local function take(self)
+--- A new database; its name.
+---@return string
+function Clones:obtain()
   local name = unique "itlua_db"
   if not claim(self, name) then make(self, name) end
+  return name
+end
+
+--- Connects to a database once: whoever is first waits for the server to set up its caches there.
+---@param name string
+function Clones:visit(name)
+  connect_to(self.origin, name):close()
+end
+
+--- Removes a database, whoever uses it.
+---@param name string
+function Clones:discard(name)
+  admin_of(self):exec(("DROP DATABASE IF EXISTS %s WITH (FORCE)"):format(name))
+end
+
+local function take(self)
+  local name = self:obtain()
   local own = connect_to(self.origin, name)
   own.database_name = name
   refill(self)
@@ -155,15 +181,11 @@ function Clones:take()
   return in_one_line("a database of the file's own", take, self)
 end
 
-local function drop(self, name)
-  self.admin:exec(("DROP DATABASE IF EXISTS %s WITH (FORCE)"):format(name))
-end
-
 --- The database is gone, its handle closed.
 ---@param own itlua.sql.Connection
 function Clones:give_back(own)
   own:close()
-  in_one_line("drop " .. own.database_name, drop, self, own.database_name)
+  in_one_line("drop " .. own.database_name, self.discard, self, own.database_name)
 end
 
 --- Another database under the same handle.
@@ -171,9 +193,21 @@ end
 function Clones:renew(own)
   local fresh = self:take()
   own:close()
-  in_one_line("drop " .. own.database_name, drop, self, own.database_name)
+  in_one_line("drop " .. own.database_name, self.discard, self, own.database_name)
   for key in pairs(own) do own[key] = nil end
   for key, value in pairs(fresh) do own[key] = value end
+end
+
+--- Clones that somebody else makes and removes: the process that runs a run's services.
+---@param db { address: table, options: table }     where they are
+---@param obtain fun(): string
+---@param discard fun(name: string)
+---@return itlua.sql.Clones
+function clones.elsewhere(db, obtain, discard)
+  local self = setmetatable({ origin = db, warm = 0 }, Clones)
+  function self.obtain() return obtain() end
+  function self.discard(_, name) discard(name) end
+  return self
 end
 
 return clones
