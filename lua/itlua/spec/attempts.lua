@@ -64,8 +64,8 @@ function attempts.install(Recorder)
   function Recorder:left_behind(left, name, block, line, id)
     local place = line > 0 and ("%s:%d: "):format(self.file, line) or ""
     local event = {
-      ev = "problem", file = self.file, id = id, block = block, kind = "error", name = name,
-      own = self.file and name or "",
+      ev = "problem", file = self.file, id = id, block = block, kind = "error", name = self.file and name or "",
+      own = name,
       where = id and "it" or not self.file and "suite" or block == 0 and "file" or "describe",
       source = self.file or "itlua", line = line, at_line = line,
       message = place .. "left behind: " .. left,
