@@ -55,14 +55,9 @@ describe("notifications", function()
   end)
 
   it("come as they happen to who listens", function()
-    local events <close> = dora:events("/notifications/stream")
+    local feed <close> = dora:capture "/notifications/stream"
     local order = shop:order(ada)
-    for event in events do
-      if event:json().order_id == order.id then
-        assert.equal("order.created", event.event)
-        break
-      end
-    end
+    assert.equal("order.created", feed:wait_for({ order_id = order.id }, { timeout = 10 }).event)
   end)
 
   it("can be listened to by those who are logged in", function()

@@ -16,15 +16,15 @@ describe("lines of a process", function()
     local p <close> = process.start { "/bin/sh", "-c",
       [[echo listening on 80; echo oh no >&2; read line; echo '{"level":"info","order":{"id":7}}'; printf end]] }
     local log <close> = p:capture()
-    assert.equal("listening on 80", log:wait_for("on %d+").value)
-    assert.equal("stderr", log:wait_for("^oh").stream)
+    assert.equal("listening on 80", log:wait_for("on %d+", { timeout = 20 }).value)
+    assert.equal("stderr", log:wait_for("^oh", { timeout = 20 }).stream)
     assert.equal("listening on 80", p:read_line())
     assert.equal("within 0.02 s; that is a window of time, no fence: what comes later is not seen",
       log:expect_none("order", { within = 0.02 }))
     p:write "go\n"
-    local line = log:wait_for { order = { id = 7 } }
+    local line = log:wait_for({ order = { id = 7 } }, { timeout = 20 })
     assert.equal('{"level":"info","order":{"id":7}}', line.line)
-    assert.equal("end", log:wait_for("^end$").line)
+    assert.equal("end", log:wait_for("^end$", { timeout = 20 }).line)
     p:wait()
     assert.matches("has ended, all of it was read", log:expect_none("more", { within = 60 }))
     local err = failure(log.wait_for, log, "more")
@@ -39,7 +39,7 @@ describe("lines of a process", function()
     p:expect "before"
     local log <close> = p:capture { stream = "stdout", name = "worker" }
     p:write "\n"
-    assert.equal("one two", log:wait_for().line)
+    assert.equal("one two", log:wait_for(nil, { timeout = 20 }).line)
     assert.equal(1, #log:events())
     assert.equal("capture of worker, 1 record", tostring(log))
     assert.has.errors(function() p:capture { stream = "stdin" } end)
@@ -71,11 +71,11 @@ describe("a route of a server", function()
     assert.equal(204, api:post("/hooks/1", { json = { event = "paid" }, headers = { ["X-Signature"] = "abc" } }).status)
     assert.equal(204, api:post("/hooks/2?try=1", { form = { event = "shipped" } }).status)
     assert.equal(404, api:post("/other", { json = {} }).status)
-    local paid = hooks:wait_for { event = "paid" }
+    local paid = hooks:wait_for({ event = "paid" }, { timeout = 20 })
     assert.equal("abc", paid.headers["x-signature"])
     assert.equal("1", paid.params.id)
     assert.equal('{"event":"paid"}', paid.payload)
-    local shipped = hooks:wait_for(record { path = "/hooks/2", query = { try = "1" } })
+    local shipped = hooks:wait_for(record { path = "/hooks/2", query = { try = "1" } }, { timeout = 20 })
     assert.equal("shipped", shipped.value.event)
     assert.equal("event=shipped", shipped.request.body)
     assert.equal(2, #hooks:events())
@@ -98,7 +98,7 @@ describe("a route of a server", function()
     for _ = 1, 3 do api:post("/up", { body = "plain", headers = { ["Content-Type"] = "text/plain" } }) end
     assert.equal(1, mine:expect_once({ n = 1 }, { within = 0.01 }).n)
     assert.equal(1, #down:events { n = 1 })
-    assert.equal(3, #up:wait_for_count(3, { match = "plain" }))
+    assert.equal(3, #up:wait_for_count(3, { timeout = 20, match = "plain" }))
     assert.raises({ code = "DUPLICATE_EVENT" }, function() up:expect_once "plain" end)
   end)
 
@@ -123,14 +123,14 @@ describe("server-sent events", function()
         events:send(sent[i])
       end
     end)
-    local api <close> = http.client { base_url = srv.url, timeout = 0.2 }
+    local api <close> = http.client { base_url = srv.url, timeout = 1 }
     local feed <close> = api:capture("/feed", { filter = function(event) return event.event ~= "ping" end })
     sent[1] = { event = "ping", data = "1" }
     sent[2] = { event = "order", id = "17", data = '{"id":1,"state":"new"}' }
-    local event = feed:wait_for { state = "new" }
+    local event = feed:wait_for({ state = "new" }, { timeout = 20 })
     assert.equal("order", event.event)
     assert.equal("17", event.id)
-    task.sleep(0.3) -- longer than the client's timeout: a silent stream is no fault
+    task.sleep(1.2) -- longer than the client's timeout: a silent stream is no fault
     sent[3] = { data = "marker" }
     assert.equal("up to the marker, record 2", feed:expect_none({ state = "failed" }, { fence = { marker = "marker" } }))
     local err = failure(feed.wait_for, feed, { state = "paid" }, { timeout = 0.01 })
