@@ -148,7 +148,7 @@ SPEC_PATHS := specs tests/specs
 LIGHT_SPECS := $(filter-out specs/services/ specs/events/ tests/specs/container/ tests/specs/services/,$(wildcard specs/*/ tests/specs/*/))
 specs: $(BUILD)/$(NAME) $(FIXTURES) ## the specs in specs/ and tests/specs/, by itlua itself
 	@tests/ci/engine
-	@tests/ci/kafka
+	@BUILD=$(BUILD) tests/ci/kafka
 	@SHOP_BUS=real ITLUA="$(BUILD)/$(NAME) $(SPEC_OPTIONS)" tests/ci/specs $(SPEC_PATHS)
 demo-docker: $(BUILD)/$(NAME) ## the demo's services in containers
 	@tests/ci/engine

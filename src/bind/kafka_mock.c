@@ -38,14 +38,16 @@ static const it_res_class mock_class = {"itlua.kafka.mock", mock_close, mock_fre
 void rd_kafka_mock_group_initial_rebalance_delay_ms(rd_kafka_mock_cluster_t *, int32_t)
     __attribute__((weak));
 
-/* Each call to the cluster's thread but the first may take a second in librdkafka 2.0, hence the two ways. */
+/* An error that ends a transaction for good, as often as anybody may try. (An API that is not there at all is asked for
+   again and again.) */
 static void refuse_transactions(rd_kafka_mock_cluster_t *cluster) {
-  enum { ADD_PARTITIONS_TO_TXN = 24, ADD_OFFSETS_TO_TXN, TIMES = 1000 };
-  rd_kafka_resp_err_t errors[TIMES];
+  enum { ADD_PARTITIONS_TO_TXN = 24, ADD_OFFSETS_TO_TXN, TIMES = 10000 };
+  rd_kafka_resp_err_t *errors = it_alloc(TIMES * sizeof *errors);
   for (size_t i = 0; i < TIMES; i++)
     errors[i] = RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+  rd_kafka_mock_push_request_errors_array(cluster, ADD_PARTITIONS_TO_TXN, TIMES, errors);
   rd_kafka_mock_push_request_errors_array(cluster, ADD_OFFSETS_TO_TXN, TIMES, errors);
-  rd_kafka_mock_set_apiversion(cluster, ADD_PARTITIONS_TO_TXN, -1, -1);
+  free(errors);
 }
 
 /* start{brokers = 1} -> cluster */
@@ -92,6 +94,19 @@ static int l_set(lua_State *L) {
   return 0;
 }
 
+/* topic(cluster, name, partitions): makes it, unless it is there */
+static int l_topic(lua_State *L) {
+  mock *m = it_res_check(L, 1, &mock_class);
+  const char *name = luaL_checkstring(L, 2);
+  lua_Integer partitions = luaL_checkinteger(L, 3);
+  if (partitions < 1 || partitions > 10000) it_usage(L, "partitions must be 1 to 10000");
+  rd_kafka_resp_err_t error = rd_kafka_mock_topic_create(m->cluster, name, (int)partitions, 1);
+  if (error && error != RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS)
+    it_raise(L, "kafka", rd_kafka_err2name(error), "cannot create the topic %s: %s", name,
+             rd_kafka_err2str(error));
+  return 0;
+}
+
 /* version() -> "2.0.2" */
 static int l_version(lua_State *L) {
   lua_pushstring(L, rd_kafka_version_str());
@@ -100,7 +115,8 @@ static int l_version(lua_State *L) {
 
 IT_API int luaopen_itlua_kafka_mock(lua_State *L);
 int luaopen_itlua_kafka_mock(lua_State *L) {
-  static const luaL_Reg methods[] = {{"addresses", l_addresses}, {"set", l_set}, {NULL, NULL}};
+  static const luaL_Reg methods[] = {
+      {"addresses", l_addresses}, {"set", l_set}, {"topic", l_topic}, {NULL, NULL}};
   static const luaL_Reg functions[] = {
       {"start", l_start}, {"probe", kafka_probe}, {"version", l_version}, {NULL, NULL}};
   it_res_register(L, &mock_class, methods);

@@ -145,6 +145,31 @@ describe("a service of kind kafka", function()
       assert.is_truthy(text:find "bus  librdkafka [%d.]+'s mock cluster %(embedded, ", text)
     end)
 
+    it("has the topics that are named", function()
+      local dir = using([[{ kind = "kafka", provider = "embedded", topics = { "a", b = { partitions = 7 } } }]], [[
+        it("has them", function()
+          local bus = require("itlua.services").bus:connect()
+          assert.equal(1, #bus:describe_topic("a").partitions)
+          assert.equal(7, #bus:describe_topic("b").partitions)
+        end)
+      ]])
+      project.passes(dir, {}, environment())
+    end)
+
+    it("lets nobody begin a transaction, for it would show what was aborted", function()
+      local dir = using([[{ kind = "kafka", provider = "embedded" }]], [[
+        it("is told", function()
+          local bus = require("itlua.services").bus:connect()
+          bus.embedded = false -- as another client, which does not know
+          assert.raises({ kind = "kafka" }, bus.transaction, bus, function(tx) tx:publish("t", "x") end, { timeout = 10 })
+          assert.raises({ kind = "kafka" }, bus.transaction, bus, function(tx)
+            tx:commit_offsets({ group = "g" }, { { topic = "t", partition = 0, offset = 1 } })
+          end, { timeout = 10 })
+        end)
+      ]])
+      project.passes(dir, { "--timeout=60" }, environment())
+    end)
+
     it("takes no settings of a broker", function()
       local text = told(using [[{ kind = "kafka", provider = "embedded", settings = { ["num.partitions"] = 2 } }]])
       assert.is_truthy(text:find("it is librdkafka's mock cluster, which takes no settings", 1, true), text)
@@ -159,10 +184,35 @@ describe("a service of kind kafka", function()
     end)
   end)
 
-  it("refuses settings that are none", function()
-    local result = project.run(using [[{ kind = "kafka", settings = { a = {} } }]], {}, environment())
-    assert.equal(2, result.code, result.stdout)
-    assert.is_truthy(result.stdout:find("settings must be names and values", 1, true), result.stdout)
+  it("refuses what makes no sense before anything is started", function()
+    for description, expected in pairs {
+      [ [[settings = { a = {} }]] ] = "settings must be names and values",
+      [ [[topics = { 7 }]] ] = "topics must be names, or names with a table",
+      [ [[topics = { a = 7 }]] ] = "topics must be names, or names with a table",
+      [ [[topics = { a = { partition = 7 } }]] ] = "topics.a has no 'partition' (there is partitions, config)",
+      [ [[topics = "a"]] ] = "services.bus.topics must be a table, not a string",
+      [ [[topic = {}]] ] = "services.bus has no option 'topic' (did you mean topics?)",
+      [ [[provider = "podman"]] ] = "no provider 'podman' of kafka (there is environment, docker, native, embedded)",
+    } do
+      local result = project.run(using(("{ kind = 'kafka', %s }"):format(description)), {}, environment())
+      assert.equal(2, result.code, result.stdout)
+      assert.is_truthy(result.stdout:find(expected, 1, true), result.stdout)
+    end
+  end)
+
+  it("is that of the environment, which is not ours to stop", function()
+    local cluster <close> = require("itlua.kafka.mock").start {}
+    local dir = using([[{ kind = "kafka" }]], [[
+      it("is used", function()
+        local services = require "itlua.services"
+        assert.equal("environment", services.bus.provider)
+        assert.equal(os.getenv "KAFKA_BROKERS", services.bus.brokers)
+        local bus = services.bus:connect()
+        bus:publish("t", "x")
+        assert.raises({ kind = "service", code = "NOT_OURS" }, services.bus.stop, services.bus)
+      end)
+    ]])
+    project.passes(dir, {}, environment { KAFKA_BROKERS = cluster:addresses() })
   end)
 
   local there, why = require("itlua.services.kafka.home").find {}
@@ -173,25 +223,25 @@ describe("a service of kind kafka", function()
 
   it("is an Apache Kafka: one for all files, that stops, dies and comes back with its records", function()
     local dir = using([[{ kind = "kafka", provider = "native", settings = { ["num.partitions"] = 3 },
-      jvm = { "-Xmx300m" } }]], [[
-      local services, process = require "itlua.services", require "itlua.process"
-      local bus = services.bus
-      local function read(topic)
-        return process.run({ command = { "kcat", "-b", bus.brokers, "-C", "-t", topic, "-e", "-q" }, timeout = 30 }).stdout
-      end
+      topics = { "a", b = { partitions = 7, config = { ["cleanup.policy"] = "compact" } } }, jvm = { "-Xmx300m" } }]], [[
+      local bus = require("itlua.services").bus
       it("takes records and keeps them", function()
         assert.equal("native", bus.provider)
         assert.equal("127.0.0.1:" .. bus.port, bus.brokers)
         assert.equal("kafka://" .. bus.brokers, bus.url)
-        process.run { command = { "kcat", "-b", bus.brokers, "-P", "-t", "t" }, input = "one\n", check = true, timeout = 30 }
-        assert.equal("one\n", read "t")
+        local k <close> = bus:connect()
+        assert.equal(3, #k:describe_topic("a").partitions)
+        assert.equal(7, #k:describe_topic("b").partitions)
+        assert.equal("compact", k:describe_topic("b").config["cleanup.policy"])
+        k:publish("t", "one")
         local place = bus.brokers
         bus:restart()
         assert.equal(place, bus.brokers)
-        assert.equal("one\n", read "t")
+        k:publish("t", "two")
         bus:signal "KILL"
         bus:restart()
-        assert.equal("one\n", read "t")
+        local records <close> = k:capture("t", { from = "beginning" })
+        records:expect_order({ "one", "two" }, { timeout = 20 })
         assert.is_truthy(bus:logs():find "Kafka Server started")
       end)
     ]])

@@ -2,8 +2,8 @@
 -- are in memory; what it cannot do (topics made or deleted by request, transactions, groups that were empty once, more than
 -- 5 MB or 100,000 records a partition) itlua.kafka refuses, and it refuses transactions to everybody.
 --
--- The process prints where it listens, and reads words: "down" and it drops its clients, "up" and it is back, with its
--- records, at the same place.
+-- The process prints where it listens, and reads lines: "down" and it drops its clients, "up" and it is back, with its
+-- records, at the same place; "topic NAME PARTITIONS".
 
 local core = require "itlua.core"
 
@@ -60,6 +60,12 @@ function mock.start()
     local deadline = core.now() + seconds
     while not unreachable(self.fields.brokers) and core.now() < deadline do core.sleep(0.005) end
   end
+  function instance:create_topic(name, topic)
+    if topic.config then core.raise("service", "EMBEDDED", "librdkafka's mock cluster takes no config of a topic: " .. name) end
+    self.process:write(("topic %s %d\n"):format(name, topic.partitions or 1))
+    local k <close> = require("itlua.kafka").connect(self.fields.brokers)
+    while not k:has_topic(name) do core.sleep(0.002) end
+  end
   function instance:discard() self.stop = nil end
   instance:launch()
   return instance
@@ -70,8 +76,11 @@ function mock.run()
   local cluster <close> = require("itlua.kafka.mock").start {}
   print("listening on " .. cluster:addresses())
   io.stdout:flush()
-  for word in io.lines() do
-    if word == "down" or word == "up" then
+  for line in io.lines() do
+    local word, name, partitions = line:match "^(%S+) ?(%S*) ?(%d*)$"
+    if word == "topic" then
+      cluster:topic(name, math.tointeger(tonumber(partitions)))
+    elseif word == "down" or word == "up" then
       cluster:set(word == "up")
       print("is " .. word)
       io.stdout:flush()

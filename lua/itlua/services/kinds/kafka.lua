@@ -1,8 +1,16 @@
---- Services of kind "kafka": an Apache Kafka broker in KRaft mode, without anything in it.
+--- Services of kind "kafka": one Apache Kafka broker in KRaft mode, with nothing in it but the topics that are named.
 --
---     bus = { kind = "kafka", version = "4.3", settings = { ["num.partitions"] = 4 } }
+--     bus = { kind = "kafka", version = "4.3", topics = { "orders", payments = { partitions = 3 } },
+--             settings = { ["message.max.bytes"] = 5000000 } }
 --
--- In a spec `services.bus:connect()` is a connection (itlua.kafka), `services.bus.brokers` is for others.
+-- Options: version; home (the folder of a Kafka), settings (of server.properties), jvm (options of Java), port, topics
+-- ("name", or name = { partitions, config }), config (of librdkafka, for connections: passwords of KAFKA_BROKERS), image,
+-- env. It is the first of: KAFKA_BROKERS of the environment; apache/kafka where a Docker engine has it; an installed Kafka
+-- with Java (`home`, KAFKA_HOME, ~/.cache/itlua/kafka/kafka_*, /opt/kafka); the image pulled, where provider = "docker";
+-- librdkafka's mock cluster ("embedded"), for which version, settings and port cannot be asked.
+--
+-- In a spec `services.bus:connect()` is a connection (itlua.kafka), `services.bus.brokers` "host:port" for others, `url`
+-- the same with kafka:// before it.
 
 local choice = require "itlua.services.choice"
 local core = require "itlua.core"
@@ -11,7 +19,7 @@ local kafka = {
   name = "kafka",
   options = {
     version = "version", home = "string", settings = "table", jvm = "table", image = "string", env = "table", port = "number",
-    config = "table",
+    config = "table", topics = "table",
   },
   fields = { "brokers", "url", "host", "port", "version" },
 }
@@ -19,6 +27,12 @@ local kafka = {
 local TOPIC <const> = "itlua-ready" -- whose first record proves that the broker works
 
 local function probe(...) return require("itlua.kafka.mock").probe(...) end
+
+local function connection(brokers, config, options)
+  local all = { brokers = brokers, config = config }
+  for name, value in pairs(options or {}) do all[name] = value end
+  return require("itlua.kafka").connect(all)
+end
 
 -- The last condition; where it is may only be known by then.
 local function works(instance)
@@ -39,12 +53,13 @@ end
 
 local environment = { name = "environment" }
 
-function environment.find()
+function environment.find(spec)
   local brokers = os.getenv "KAFKA_BROKERS"
   if not brokers or brokers == "" then return nil, "KAFKA_BROKERS is not set" end
-  local ok, why = pcall(probe, brokers, 5)
+  local ok, why = pcall(function() connection(brokers, spec.config, { timeout = 5 }):close() end)
   if not ok then
-    core.raise("service", "UNREACHABLE", "KAFKA_BROKERS is set, but no broker answers: " .. tostring(why.message or why))
+    local said = tostring(core.is_error(why) and why.message or why):match "[^\n]*"
+    core.raise("service", "UNREACHABLE", "KAFKA_BROKERS is set, but no broker answers: " .. said)
   end
   return { brokers = brokers }, ("the Kafka of KAFKA_BROKERS, %s"):format(brokers)
 end
@@ -123,10 +138,46 @@ end
 
 kafka.providers = { environment, docker, native, fetched, embedded }
 
+-- What is wrong with them; from here on all are names with a table, also those that were given as a list.
+local function wrong_topics(spec)
+  local topics = {}
+  for name, topic in pairs(spec.topics or {}) do
+    if math.type(name) == "integer" then name, topic = topic, {} end
+    if type(name) ~= "string" or type(topic) ~= "table" then
+      return "topics must be names, or names with a table { partitions =, config = }"
+    end
+    for option in pairs(topic) do
+      if option ~= "partitions" and option ~= "config" then
+        return ("topics.%s has no '%s' (there is partitions, config)"):format(name, tostring(option))
+      end
+    end
+    topics[name] = topic
+  end
+  spec.topics = next(topics) and topics or nil
+end
+
 function kafka.check(spec)
   for name, value in pairs(spec.settings or {}) do
     if type(name) ~= "string" or type(value) == "table" then
       return "settings must be names and values: those of server.properties"
+    end
+  end
+  return wrong_topics(spec)
+end
+
+-- ---- its topics
+
+--- Makes them, where they are not there yet.
+function kafka.prepare(context, instance)
+  local spec = context.spec
+  if not spec.topics then return end
+  local k <close> = not instance.create_topic and connection(instance.fields.brokers, spec.config) or nil
+  for name, topic in pairs(spec.topics) do
+    if instance.create_topic then
+      instance:create_topic(name, topic)
+    else
+      local ok, err = pcall(k.create_topic, k, name, { partitions = topic.partitions, config = topic.config })
+      if not ok and not (core.is_error(err) and err.code == "TOPIC_ALREADY_EXISTS") then error(err, 0) end
     end
   end
 end
@@ -138,11 +189,9 @@ kafka.methods = {}
 --- A connection for this file.
 ---@param service itlua.services.Service
 ---@param options? table      more of kafka.connect
----@return table
+---@return itlua.kafka.Connection
 function kafka.methods.connect(service, options)
-  local all = { brokers = service.brokers }
-  for name, value in pairs(options or {}) do all[name] = value end
-  return require("itlua.kafka").connect(all)
+  return connection(service.brokers, service.spec.config, options)
 end
 
 return kafka
