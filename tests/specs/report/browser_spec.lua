@@ -71,7 +71,7 @@ describe("the HTML report in Chromium #heavy", function()
 
   it("says first how it went and why", function()
     page:open(files.small)
-    assert.equal("17 of 32 tests failed, 2 errors outside tests", text "main h2")
+    assert.equal("17 of 32 tests failed, 2 errors outside tests", text "main h1")
     assert.matches("^16 failures%s+in 4 files%s+redis ECONNREFUSED%s+Nothing listens on 127.0.0.1:6379", text ".card")
     assert.matches("The last 13 runs", text "main")
     assert.equal("17 of 32 tests failed, 2 errors outside tests · itlua", page:eval "document.title")
@@ -162,7 +162,7 @@ describe("the HTML report in Chromium #heavy", function()
     page:press "j"
     page:press "k"
     page:press "Enter"
-    becomes("settles after a retry", "document.querySelector('main h2').innerText")
+    becomes("settles after a retry", "document.querySelector('main h1').innerText")
     assert.matches("It failed 1 time and then passed", text "main")
     page:press "?"
     becomes(true, "document.getElementById('help').open")
@@ -203,7 +203,7 @@ describe("the HTML report in Chromium #heavy", function()
         "heading announces a created order",
       "searchbox Filter tests by name, file, message or #tag\n", "group Filter by outcome\n", "listbox Tests\n",
       "option failed orders · lifecycle · announces a created order #slow 5.04 s\n",
-      "option file specs/orders/lifecycle_spec.lua, 2 failed, 1 flaky", "region Timeline\n", "note Likely cause\n",
+      "option specs/orders/lifecycle_spec.lua 2 failed 1 flaky 6.90 s", "region Timeline\n", "note Likely cause\n",
       "button Switch between light and dark\n", "status ",
     } do
       assert.truthy(tree:find(want, 1, true), want .. " is not in\n" .. tree)
@@ -253,7 +253,7 @@ describe("the HTML report in Chromium #heavy", function()
     page:open(files.small, "/workers")
     assert.equal(6, page:eval "document.querySelectorAll('.gbar').length")
     page:eval "document.querySelector('.gbar').click()"
-    becomes("specs/orders/lifecycle_spec.lua", "document.querySelector('main h2').innerText")
+    becomes("specs/orders/lifecycle_spec.lua", "document.querySelector('main h1').innerText")
     assert.matches("printed while loading", text "main")
     page:open(files.small, "/logs")
     assert.matches("order o%-118: cache is gone", text "main")

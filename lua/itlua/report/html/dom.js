@@ -78,7 +78,7 @@ function sign(outcome, word) {
 
 function section(title, ...children) {
   const id = 'h-' + title.toLowerCase().replace(/\W+/g, '-');
-  return el('section', { class: 'part', 'aria-labelledby': id }, el('h3', { id }, title), children);
+  return el('section', { class: 'part', 'aria-labelledby': id }, el('h2', { id }, title), children);
 }
 
 // What a program printed, with its colours (SGR) as classes; other escapes are visible already.

@@ -55,14 +55,14 @@ function workersView() {
     el('tbody', {}, longest.slice(0, 300).map(file => el('tr', {}, el('td', {}, el('a', { href: '#/file/' + file.index }, file.path || '(run)')),
       el('td', { class: 'n' }, String(file.worker)), el('td', { class: 'n' }, file.at >= 0 ? duration(file.at) : ''), el('td', { class: 'n' }, duration(file.ms)),
       el('td', { class: 'n' }, String(file.tests.length)), el('td', { class: 'n' + (file.failed ? ' bad' : '') }, file.failed ? String(file.failed) : '')))));
-  return el('article', {}, el('header', { class: 'title' }, el('h2', {}, 'Where the time went'), facts),
+  return el('article', {}, el('header', { class: 'title' }, el('h1', {}, 'Where the time went'), facts),
     found.length ? chart : el('p', { class: 'dim' }, 'No file ran.'), section('Files, the longest first', el('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': 'Files' }, table)));
 }
 
 function logsView() {
   const names = Object.keys(raw.logs), lines = serviceLines();
   const started = (run.services || '').split('\n').filter(Boolean);
-  return el('article', {}, el('header', { class: 'title' }, el('h2', {}, 'Services and logs')),
+  return el('article', {}, el('header', { class: 'title' }, el('h1', {}, 'Services and logs')),
     started.length ? section('Started for this run', el('ul', { class: 'plain' }, started.map(line => el('li', {}, line)))) : null,
     Array.from(lines, ([name, list]) => section(name + ' while tests ran', el('ol', { class: 'log-lines', tabindex: '0' }, list.slice(0, 2000).map(line => el('li', {},
       el('span', { class: 'dim' }, duration(line.at)), el('span', {}, line.text), el('a', { href: line.test.hash, title: line.test.full }, line.test.own)))),

@@ -63,9 +63,8 @@ function testRow(test) {
 }
 
 function fileRow(file, shown) {
-  const facts = [];
-  if (file.failed) facts.push(el('span', { class: 'sign failed' }, '✗ ' + file.failed));
-  if (file.flaky) facts.push(el('span', { class: 'sign flaky' }, '⚑ ' + file.flaky));
+  const facts = ['failed', 'flaky'].filter(name => file[name]).map(name => el('span', { class: 'sign ' + name },
+    el('span', { 'aria-hidden': 'true' }, outcomes[name].sign + ' '), String(file[name]), el('span', { class: 'hidden' }, ' ' + name)));
   if (file.crashed) facts.push(el('span', { class: 'sign failed' }, 'crashed'));
   if (file.skipped) facts.push(el('span', { class: 'sign pending' }, 'skipped'));
   if (shown !== file.tests.length) facts.push(el('span', { class: 'dim' }, shown + ' of ' + file.tests.length));
@@ -79,10 +78,6 @@ function rowNode(row, i) {
     title: row.file ? row.file.path : row.test.full + '\n' + row.test.place,
     onclick: () => { choose(i); open(i); },
   };
-  if (row.file) {
-    const facts = ['failed', 'flaky', 'pending', 'passed'].filter(name => row.file[name]).map(name => row.file[name] + ' ' + name);
-    attributes['aria-label'] = ['file ' + (row.file.path || '(run)'), ...facts, duration(row.file.ms)].join(', ');
-  }
   if (row.test && current.test === row.test || row.file && current.file === row.file) attributes.class += ' open';
   return el('div', attributes, row.file ? fileRow(row.file, row.shown) : testRow(row.test));
 }

@@ -83,7 +83,7 @@ function overview() {
   const flaky = tests.filter(test => test.outcome === 'flaky');
   const found = causes();
   return el('article', { class: 'overview' },
-    el('header', { class: 'title' }, el('h2', { class: kind }, text), run.unfinished ? el('p', { class: 'note' }, 'The recording of this run ends early.') : null,
+    el('header', { class: 'title' }, el('h1', { class: kind }, text), run.unfinished ? el('p', { class: 'note' }, 'The recording of this run ends early.') : null,
       run.nothing ? el('p', { class: 'note' }, run.nothing) : null),
     proportions(), tiles(),
     found.length ? section(found.length === 1 ? 'One cause' : found.length + ' causes', el('ul', { class: 'cards' }, found.slice(0, 30).map(causeCard)),

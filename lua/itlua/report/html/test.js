@@ -2,7 +2,7 @@
 // what was printed, the likely cause, and how to run it again. Also a file's page.
 
 function header(title, path, facts) {
-  return el('header', { class: 'title' }, path.length ? el('p', { class: 'crumbs' }, path.join(' · ')) : null, el('h2', {}, title),
+  return el('header', { class: 'title' }, path.length ? el('p', { class: 'crumbs' }, path.join(' · ')) : null, el('h1', {}, title),
     el('p', { class: 'facts' }, facts));
 }
 

@@ -84,7 +84,7 @@ function rowsNode(rows) {
 }
 
 function block(title, tool, ...children) {
-  return el('div', { class: 'wire' }, el('div', { class: 'wire-head' }, el('h4', {}, title), tool), children);
+  return el('div', { class: 'wire' }, el('div', { class: 'wire-head' }, el('h3', {}, title), tool), children);
 }
 
 function exchange(data) {
