@@ -86,6 +86,8 @@ add(run, "lazy", nil, "flag", "setup and teardown only where a test needs them",
 add(run, "auto-insulate", nil, "flag", "each file has globals and loaded modules of its own",
   { negatable = true, default = true })
 add(run, "watch", nil, "flag", "run again what each change touches; keys: Enter, f, p, t, q", { config = false })
+add(run, "debug", nil, "flag", "where a test fails, open the REPL in its scope (one process, one file at a time)",
+  { config = false })
 add(run, "in-process", nil, "flag", "run in this one process, for a debugger", { config = false })
 
 group = "What the specs see"

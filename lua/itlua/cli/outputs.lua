@@ -51,7 +51,7 @@ local function options_for(kind, settings, args, tty, to_file, shared)
   return {
     args = args, verbose = settings.verbose, defer_print = settings["defer-print"],
     suppress_pending = settings["suppress-pending"], lang = settings.lang, tty = tty,
-    columns = tty and system.columns() or nil, dumb = os.getenv("TERM") == "dumb", program = settings.program,
+    columns = tty and system.columns() or nil, dumb = os.getenv("TERM") == "dumb" or settings.debug, program = settings.program,
     lpath = settings.lpath, cpath = settings.cpath,
     history = kind == "html" and require("itlua.cli.history").runs() or nil, results = shared,
     mask = settings.mask, err = not to_file and function(text) io.stderr:write(text) end or nil,

@@ -137,6 +137,7 @@ local function converse(talk, given, settings)
   open_history(talk, given)
   if talk.terminal then
     require("itlua.repl.banner").say(talk, settings)
+    require("itlua.repl.follow").start(talk)
     talk.reader.complete = function(text, line) return require("itlua.repl.complete").answer(talk, text, line) end
   end
   require("itlua.repl.output").take_over(talk)

@@ -85,6 +85,14 @@ local supervisors_own = {
   "connections",
 }
 
+-- What --debug means for the rest. Returns what is wrong with it.
+local function prepare_debugging(settings)
+  if not (system.terminal(0) and system.terminal(1)) then
+    return "--debug needs a terminal: it opens a REPL where a test fails"
+  end
+  settings["in-process"], settings.jobs, settings.concurrency = true, 1, 1
+end
+
 -- What the workers get to know.
 local function worker_settings(settings, files, args, isolated, streams)
   local for_worker = {}
@@ -94,6 +102,7 @@ local function worker_settings(settings, files, args, isolated, streams)
   for_worker.file_timeout = settings["file-timeout"]
   for_worker.max_failures = settings["max-failures"]
   for_worker.audit = settings.audit
+  for_worker.debug = settings.debug and { secrets = settings.secrets or {} } or nil
   if settings.bisect then for_worker.retries, for_worker["keep-going"], for_worker.max_failures = nil, nil, nil end
   for_worker.arg = { table.unpack(args) }
   for_worker.isolated, for_worker.live = isolated, streams and not settings.project
@@ -213,6 +222,8 @@ local function prepare(given, rest, args)
   local settings, wrong = config.load(given, rest)
   if not settings then return nil, wrong end
   settings.program = args[0]
+  wrong = settings.debug and prepare_debugging(settings)
+  if wrong then return nil, wrong end
   if settings.directory then
     local ok, why = system.chdir(settings.directory)
     if not ok then return nil, ("-C %s: %s"):format(settings.directory, why) end
@@ -347,7 +358,7 @@ function run.once(given, rest, args, all, hold)
   job.services = services
   job.plan.settings.services = services and { socket = services.socket, plan = settings.services }
   local _ <close> = not hold and system.watch_signals(settings["in-process"]) or nil
-  io.stdout:setvbuf("full", 65536)
+  io.stdout:setvbuf(settings.debug and "line" or "full", 65536)
   if settings.bisect then return require("itlua.cli.bisect").run(job) end
   local at = core.clock()
   local result = run_all(job, account.teller(reports, settings, log, past))

@@ -13,6 +13,7 @@ return function(settings, take, emit, stopped)
   if not path then return end
   current_run.services, current_run.guard = settings.services, settings.guard
   local session = require("itlua.spec").new(settings, emit)
+  if settings.debug then require("itlua.repl.debug").install(session, settings.debug) end
   core.daemon(function()
     stopped()
     session:stop()

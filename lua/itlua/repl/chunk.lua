@@ -13,7 +13,7 @@ local function keep(env)
   while true do
     local name, value = debug.getlocal(3, i)
     if not name then return end
-    if name:find "^[%a_]" then env[name] = value end
+    if name:find "^[%a_]" then rawset(env, name, value) end
     i = i + 1
   end
 end
@@ -27,11 +27,10 @@ end
 ---@param text string
 ---@param name string            what errors call it: "=repl"
 ---@param env table
----@param own_scope? boolean     the environment has locals already: what the chunk declares stays in it
 ---@return itlua.repl.Chunk? chunk
 ---@return string? wrong
 ---@return boolean? unfinished   it could be continued
-function chunk.compile(text, name, env, own_scope)
+function chunk.compile(text, name, env)
   -- The blank lines in front of it stay: they make the lines' numbers right.
   local before, rest = text:match "^(%s*)=?(.*)$"
   local run = load(before .. "return " .. rest, name, "t", env)
@@ -39,7 +38,7 @@ function chunk.compile(text, name, env, own_scope)
   local why
   run, why = load(text, name, "t", env)
   if not run then return nil, why, is_unfinished(why) end
-  if not own_scope and text:find "%f[%w_]local%f[^%w_]" then
+  if text:find "%f[%w_]local%f[^%w_]" then
     local keeping = load(text .. "\n;(...)()", name, "t", env)
     if keeping then
       return { run = function() return keeping(function() keep(env) end) end, expression = false, names = true }

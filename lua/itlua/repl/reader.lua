@@ -31,9 +31,9 @@ end
 
 -- What comes next of the editor. Ctrl-C ends the line, not us.
 local function await(self)
+  local silent = core.silence(true) -- that we wait is no part of the session's timeline
   local waiting = core.spawn(function() return self.editor:next() end)
   system.on_interrupt(waiting)
-  local silent = core.silence(true) -- that we wait is no part of the session's timeline
   local ok, kind, text = core.join(waiting)
   core.silence(silent)
   system.on_interrupt(nil)

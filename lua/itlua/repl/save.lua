@@ -244,10 +244,13 @@ function save.run(talk, path)
     if not results[1] then error(results[2], 0) end
     failed, differing = results[2], results[3]
     verdict = failed and p("red", "it does not pass: ") .. text.one_line(failed) or p("green", "it passes")
-    if differing > 0 then verdict = verdict .. p("dim", (" (%s differs from run to run)"):format(text.count(differing, "value"))) end
+    if differing > 0 then
+      verdict = verdict .. p("dim", (" (%s not the same twice)"):format(text.count(differing, "value")))
+    end
   end
   require("itlua.fs").write(path, talk.view.hide(written(lines)))
-  talk:say(("%s: %s, %s; %s"):format(path, text.count(steps, "step"), text.count(count_assertions(lines), "assertion"), verdict))
+  local assertions = text.count(count_assertions(lines), "assertion")
+  talk:say(("%s: %s, %s; %s"):format(path, text.count(steps, "step"), assertions, verdict))
   if failed then talk.failed = true end
 end
 

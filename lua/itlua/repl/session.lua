@@ -52,14 +52,15 @@ end
 ---@param text string
 ---@param line? integer    the line of the script that it begins on
 function Session:compile(text, line)
-  return chunk.compile(line and ("\n"):rep(line - 1) .. text or text, self.name, self.env, self.scope ~= nil)
+  return chunk.compile(line and ("\n"):rep(line - 1) .. text or text, self.name, self.env)
 end
 
 -- Runs `fn` in a task that Ctrl-C cancels.
 local function interruptible(fn)
+  local silent = core.silence(false)
   local running = core.spawn(fn)
   system.on_interrupt(running)
-  local silent = core.silence(true) -- that we wait is no part of the session's timeline
+  core.silence(true) -- that we wait is no part of the session's timeline
   local results = table.pack(core.join(running))
   core.silence(silent)
   system.on_interrupt(nil)

@@ -83,11 +83,11 @@ function Talk:tell(entry)
   if self.terminal then self.view.columns = self:size() end
   if entry.ok then
     show_values(self, entry)
-    if self.follow then self.follow(self, entry) end
   else
     self.failed = self.failed or not entry.interrupted or not self.terminal
     self:complain(problem.lines(self.view, entry))
-    if entry.interrupted and self.after_interrupt then self.after_interrupt(self) end
+    local links = entry.interrupted and self.terminal and require("itlua.repl.links").line(self)
+    if links then self:say(self.view.paint("dim", links)) end
   end
   if self.flush_output then self.flush_output() end
   if not entry.interrupted then tell_time(self, entry) end

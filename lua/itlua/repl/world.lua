@@ -92,7 +92,7 @@ function world.new(settings, say, tell)
       return nil, ("the connection '%s': nothing here talks to %s"):format(name, mask.text(tostring(url)))
     end
   end
-  if self.services then current_run.services = lazy_services(self, say) end
+  if self.services and not current_run.services then current_run.services = lazy_services(self, say) end
   return self
 end
 
@@ -105,12 +105,17 @@ function World:install(env)
   return setmetatable(env, { __index = function(_, name) return self:find(name) end })
 end
 
---- Closes what was opened, ends what was started.
-function World:close()
+--- Closes the connections.
+function World:disconnect()
   local reach = require "itlua.services.reach"
   for _, value in pairs(self.made) do
     if reach.is(value) then reach.close(value) end
   end
+end
+
+--- Closes what was opened, ends what was started.
+function World:close()
+  self:disconnect()
   if self.running then self.running:close() end
 end
 

@@ -25,6 +25,7 @@ local tree_of = require "itlua.spec.tree"
 ---@field simple boolean          of a declaration only function and line need to be known
 ---@field hooks integer           how many before_each and after_each were declared so far
 ---@field skipAll boolean         nothing more starts
+---@field on_fault? fun(element: table, raised: any)   told of what failed while its stack is still there
 ---@field randomize boolean       --shuffle-tests
 ---@field randomseed integer
 ---@field sort boolean
@@ -78,6 +79,11 @@ local function new(recorder, limits)
     trace.message = tostring(raised)
     fault = { status = outcome.of(raised), raised = raised, trace = trace }
     fault.message = blame.message(raised, trace, file)
+    if suite.on_fault and fault.status ~= "pending" then
+      local found = fault
+      suite.on_fault(tree.current, raised) -- may wait, and run code that fails in its own way
+      fault = found
+    end
   end
 
   local function fault_of(raised, expired)
