@@ -3,6 +3,7 @@
 
 local core = require "itlua.core"
 local handle = require "itlua.kafka.handle"
+local policy = require "itlua.policy"
 local show = require "itlua.show"
 
 local groups = { methods = {} }
@@ -88,6 +89,7 @@ end
 --- Deletes a group that has no members.
 ---@param group string
 function methods:delete_group(group)
+  if policy.read_only then policy.refuse("kafka", "deleting the group " .. tostring(group)) end
   check_group(group)
   handle.try(self.own, "cannot delete the group " .. group, self.ask.delete_group, self.ask, group, 10)
 end

@@ -4,6 +4,7 @@
 local core = require "itlua.core"
 local evidence = require "itlua.evidence"
 local kafka = require "itlua.kafka.core"
+local policy = require "itlua.policy"
 local settings = require "itlua.kafka.settings"
 
 local handle = {}
@@ -39,6 +40,9 @@ local offered = false
 ---@param more? table<string, any>       properties that have to be
 ---@return userdata client
 function handle.open(own, use, more)
+  if policy.read_only and (use == "producer" or use == "member") then
+    policy.refuse("kafka", (use == "producer" and "publishing to " or "joining a consumer group at ") .. own.brokers)
+  end
   local client = kafka.open {
     type = use == "ask" and "consumer" or use, brokers = own.brokers, config = settings.config(own, use, more),
   }

@@ -4,6 +4,7 @@ local core = require "itlua.core"
 local encode = require "itlua.encode"
 local handle = require "itlua.kafka.handle"
 local run = require "itlua.run"
+local policy = require "itlua.policy"
 local show = require "itlua.show"
 
 local topics = { methods = {} }
@@ -64,6 +65,7 @@ end
 ---@param options? { partitions?: integer, replicas?: integer, config?: table<string, any>, timeout?: number } by default
 --- as the broker has it; config: "cleanup.policy", "retention.ms", …; timeout: seconds, 10
 function methods:create_topic(name, options)
+  if policy.read_only then policy.refuse("kafka", "creating the topic " .. tostring(name)) end
   options = options or {}
   local topic = new_topic(name, options)
   topics.needs_broker(self, "create_topic")
@@ -76,6 +78,7 @@ end
 --- Deletes topics. Raises code "UNKNOWN_TOPIC_OR_PART" where there is none.
 ---@param ... string
 function methods:delete_topic(...)
+  if policy.read_only then policy.refuse("kafka", "deleting topics") end
   local names = { ... }
   topics.needs_broker(self, "delete_topic")
   raise_first(handle.try(self.own, "cannot delete topics", self.ask.delete_topics, self.ask, names, 10), "delete")
@@ -85,6 +88,7 @@ end
 ---@param name string
 ---@param count integer     how many it has then
 function methods:add_partitions(name, count)
+  if policy.read_only then policy.refuse("kafka", "adding partitions to " .. tostring(name)) end
   topics.needs_broker(self, "add_partitions")
   raise_first(handle.try(self.own, "cannot add partitions to " .. name, self.ask.create_partitions, self.ask, name, count, 10),
     "add partitions to")

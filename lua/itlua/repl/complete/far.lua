@@ -185,8 +185,8 @@ local function topics_of(bus)
   return names
 end
 
-local topic_methods = { capture = true, produce = true, publish = true, send = true, consume = true, create_topic = true,
-  delete_topic = true, topic = true }
+local topic_methods = { capture = true, publish = true, publish_all = true, codec = true, check = true, delete_topic = true,
+  topic = true, describe_topic = true, has_topic = true, add_partitions = true, group_lag = true }
 
 --- What can stand in a string that is given to a method of the value.
 ---@param target any
