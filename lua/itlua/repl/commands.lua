@@ -138,7 +138,10 @@ known.edit = { says = "the last chunk in $EDITOR, then run it", run = function(t
   local last = entries[#entries]
   local folder <close> = fs.tempdir { prefix = "itlua-edit-" }
   local path = folder:write("chunk.lua", last and last.text .. "\n" or "")
-  local editor = os.getenv "VISUAL" or os.getenv "EDITOR" or "vi"
+  local editor = "vi"
+  for _, name in ipairs { "EDITOR", "VISUAL" } do
+    if (os.getenv(name) or "") ~= "" then editor = os.getenv(name) end
+  end
   local status = talk.reader:command(("%s '%s'"):format(editor, path:gsub("'", "'\\''")))
   if status ~= 0 then return refuse(talk, ("%s ended with exit code %d"):format(editor, status)) end
   local source = fs.read(path):gsub("%s+$", "")

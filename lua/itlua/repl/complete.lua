@@ -83,7 +83,9 @@ local function fields_of(value)
         names[name] = true
       end
     end
-    value = reach.peek(value) or far.stand_in(value)
+    local stand_in = far.stand_in(value)
+    if stand_in then add_keys(names, stand_in) end
+    value = reach.peek(value) or stand_in
   end
   while value ~= nil and not seen[value] do
     seen[value] = true

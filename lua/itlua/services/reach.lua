@@ -126,6 +126,7 @@ function metatable.__index(self, key)
   if type(key) ~= "string" or key:find "^__" then return nil end
   local service = rawget(self, "service")
   if service and SERVICE[key] then
+    if key ~= "available" and not rawget(service, "known") then url_of(self) end -- starts it, and says so
     local value = service[key]
     if type(value) ~= "function" then return value end
     return function(this, ...)

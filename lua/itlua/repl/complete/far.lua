@@ -200,7 +200,7 @@ function far.of_string(target, method, content)
   local open = target
   if reach.is(target) then open = reach.connection(target) end
   if type(open) ~= "table" then return nil end
-  if open.is_sql_database then
+  if open.is_sql_database == true then
     if method == "copy_in" or method == "copy_out" or method == "identifier" then
       return catalog_of(open).tables, content, true
     end
