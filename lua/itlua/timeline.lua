@@ -8,7 +8,7 @@ local trace = require "itlua.capture.trace"
 
 local timeline = {}
 
-timeline.HELD = 256 -- operations that the core remembers (IT_SPANS)
+timeline.HELD = 1024 -- operations that the core remembers (IT_SPANS)
 
 ---@class itlua.timeline.Entry
 ---@field at number         seconds since the test began

@@ -88,7 +88,7 @@ typedef struct it_span {
   bool data; /* a Lua value goes with it */
 } it_span;
 
-enum { IT_SPANS = 256, IT_NESTED_MAX = 8 };
+enum { IT_SPANS = 1024, IT_SPANS_WITH_DATA = 256, IT_NESTED_MAX = 8 };
 
 typedef struct it_pool it_pool;
 struct it_state {

@@ -1,8 +1,8 @@
 /*
  * span.c - the timeline: what a state did to whom, when, for how long, and what came of it. A ring: the last IT_SPANS stay.
  *
- * With a span goes a Lua value, its data: what was given and what came back. It is kept as it is, in a ring of the registry,
- * and looked at when a test fails; until then it costs a table and no more.
+ * With a span goes a Lua value, its data: what was given and what came back. It is kept as it is, in a ring of the registry
+ * that is smaller, and looked at when a test fails; until then it costs a table and no more.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -41,6 +41,8 @@ static int find(const it_state *st, uint64_t serial) {
   return -1;
 }
 
+static int data_slot(int at) { return at % IT_SPANS_WITH_DATA + 1; }
+
 void it_span_keep(lua_State *L, it_state *st, uint64_t serial) {
   int at = find(st, serial);
   if (at < 0) {
@@ -54,9 +56,10 @@ void it_span_keep(lua_State *L, it_state *st, uint64_t serial) {
     lua_rawsetp(L, LUA_REGISTRYINDEX, &data_key);
   }
   lua_insert(L, -2);
-  lua_rawseti(L, -2, at + 1);
+  lua_rawseti(L, -2, data_slot(at));
   lua_pop(L, 1);
-  st->spans[at].data = true;
+  for (int other = at % IT_SPANS_WITH_DATA; other < IT_SPANS; other += IT_SPANS_WITH_DATA)
+    st->spans[other].data = other == at;
 }
 
 bool it_span_data(lua_State *L, const it_state *st, uint64_t serial) {
@@ -66,7 +69,7 @@ bool it_span_data(lua_State *L, const it_state *st, uint64_t serial) {
     lua_pop(L, 1);
     return false;
   }
-  lua_rawgeti(L, -1, at + 1);
+  lua_rawgeti(L, -1, data_slot(at));
   lua_remove(L, -2);
   return true;
 }

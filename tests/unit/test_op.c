@@ -112,9 +112,23 @@ static void the_timeline_names_the_wait_that_timed_out(void **state) {
 
 static void the_timeline_is_bounded(void **state) {
   world_run(state, "local probe, core = require 'itlua.probe', require 'itlua.core'\n"
-                   "for i = 1, 1000 do probe.at_once(i) end\n"
+                   "for i = 1, 3000 do probe.at_once(i) end\n"
                    "local lines = core.timeline()\n"
-                   "assert(#lines == 256 and lines[256].detail == 'value 1000')");
+                   "assert(#lines == 1024 and lines[1024].detail == 'value 3000')");
+}
+
+static void the_data_of_a_timeline_is_bounded_closer(void **state) {
+  world_run(
+      state,
+      "local core = require 'itlua.core'\n"
+      "for i = 1, 3000 do core.span_end(core.span('x', 'x' .. i, i % 2 == 0 and { i } or nil)) end\n"
+      "local lines, n = core.timeline(), 0\n"
+      "for i, line in ipairs(lines) do\n"
+      "  local number = tonumber(line.detail:sub(2))\n"
+      "  if line.data then n = n + 1 assert(line.data[1] == number) end\n"
+      "  assert(number % 2 == 0 or not line.data)\n"
+      "end\n"
+      "assert(n == 128 and lines[1024].data, n)");
 }
 
 static void spans_of_lua_code(void **state) {
@@ -143,6 +157,7 @@ int main(void) {
       TEST(leaves_a_line_in_the_timeline),
       TEST(the_timeline_names_the_wait_that_timed_out),
       TEST(the_timeline_is_bounded),
+      TEST(the_data_of_a_timeline_is_bounded_closer),
       TEST(spans_of_lua_code),
   };
   return cmocka_run_group_tests_name("op", tests, NULL, NULL);

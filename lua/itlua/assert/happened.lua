@@ -74,7 +74,7 @@ local function timeline_lines(entries, whole, after, lines)
     if not entries[i].waits then list[#list + 1] = entries[i] end
   end
   lines[#lines + 1] = after > 0 and "after that came" or "the timeline"
-  if not whole then lines[#lines + 1] = "    (a test's last 256 operations: earlier ones are forgotten)" end
+  if not whole then lines[#lines + 1] = "    (a test's last 1024 operations: earlier ones are forgotten)" end
   if not list[1] then lines[#lines + 1] = "    nothing" end
   for i = 1, math.min(SHOWN, #list) do
     lines[#lines + 1] = ("  %9s  %s"):format(clock(list[i].at), show.cut(line_of(list[i]), 110))
