@@ -44,6 +44,7 @@ struct kafka_client {
   atomic_bool stop;    /* they are to return */
   atomic_bool refused; /* no broker can be reached, or it will not have us */
   bool grouped, closing;
+  bool doubtful; /* a topic that it reads was deleted: see end_or_abandon() */
   char *brokers, *trouble, *trouble_code; /* the last error that librdkafka told */
   kafka_op *reading;
   kafka_op *first; /* operations that an event ends */

@@ -3,8 +3,11 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "kafka.h"
@@ -93,6 +96,46 @@ static void leave_group(rd_kafka_t *rk) {
   rd_kafka_queue_destroy(queue);
 }
 
+/* librdkafka 2.0 never ends a handle that has read from a topic that was deleted. So a thread of its own has to try, and
+   where it does not succeed the handle and that thread stay until the process ends. */
+typedef struct ending {
+  rd_kafka_t *rk;
+  sem_t ended;
+  atomic_int users; /* the thread, and who waits for it */
+} ending;
+
+static void ending_unref(ending *e) {
+  if (atomic_fetch_sub(&e->users, 1) > 1) return;
+  sem_destroy(&e->ended);
+  free(e);
+}
+
+static void *end(void *data) {
+  ending *e = data;
+  rd_kafka_destroy_flags(e->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+  sem_post(&e->ended);
+  ending_unref(e);
+  return NULL;
+}
+
+static void end_or_abandon(rd_kafka_t *rk, bool doubtful) {
+  ending *e = it_alloc(sizeof *e);
+  struct timespec until;
+  pthread_t thread;
+  e->rk = rk;
+  sem_init(&e->ended, 0, 0);
+  atomic_init(&e->users, 2);
+  if (pthread_create(&thread, NULL, end, e) != 0) {
+    atomic_store(&e->users, 3); /* the handle stays, and so does this */
+    return;
+  }
+  pthread_detach(thread);
+  clock_gettime(CLOCK_REALTIME, &until);
+  until.tv_sec += doubtful ? 1 : 10;
+  while (sem_timedwait(&e->ended, &until) != 0 && errno == EINTR) continue;
+  ending_unref(e);
+}
+
 static void say_goodbye(void *data) {
   goodbye *g = data;
   kafka_client *c = g->c;
@@ -101,7 +144,7 @@ static void say_goodbye(void *data) {
   else if (c->grouped) leave_group(g->rk);
   rd_kafka_queue_destroy(c->main);
   if (c->records) rd_kafka_queue_destroy(c->records);
-  rd_kafka_destroy_flags(g->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+  end_or_abandon(g->rk, c->doubtful);
 }
 
 static void gone(void *data) {

@@ -114,9 +114,13 @@ static void on_answer(rd_kafka_event_t *event) {
 }
 
 /* Of a partition: its end was reached, or it cannot be read. These come in order with its records. */
-static bool of_partition(rd_kafka_event_t *event) {
+static bool of_partition(kafka_client *c, rd_kafka_event_t *event) {
   rd_kafka_topic_partition_t *partition = rd_kafka_event_topic_partition(event);
+  rd_kafka_resp_err_t error = rd_kafka_event_error(event);
   if (partition) rd_kafka_topic_partition_destroy(partition);
+  if (error == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION ||
+      error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
+    c->doubtful = true;
   return partition != NULL;
 }
 
@@ -124,7 +128,7 @@ void kafka_event(kafka_client *c, rd_kafka_event_t *event, bool in_order) {
   switch (rd_kafka_event_type(event)) {
   case RD_KAFKA_EVENT_FETCH: put(&c->inbox, event); return;
   case RD_KAFKA_EVENT_ERROR:
-    if (in_order && of_partition(event)) {
+    if (in_order && of_partition(c, event)) {
       put(&c->inbox, event);
       return;
     }

@@ -5,6 +5,7 @@ local base = require "itlua.capture"
 local codec = require "itlua.kafka.codec"
 local core = require "itlua.core"
 local dead_letters = require "itlua.kafka.dead_letters"
+local kafka_topics = require "itlua.kafka.topics"
 local show = require "itlua.show"
 local wait = require "itlua.capture.wait"
 
@@ -158,6 +159,12 @@ function capture.new(connection, topics, options)
     bell = core.bell(), codec = codec.of(options.codec), pushed = true,
   }, Source)
   if options.from then
+    if options.from ~= "beginning" then
+      if type(options.from) ~= "number" then
+        core.usage("from is \"beginning\" or seconds since 1970, not " .. show.value(options.from))
+      end
+      kafka_topics.needs_broker(connection, "a capture from a time on")
+    end
     source.from, source.private = beginning(connection, options.from), true
   end
   source.reader = connection:reader_of(options.isolation, source.private)

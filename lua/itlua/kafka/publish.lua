@@ -62,6 +62,13 @@ end
 
 -- ---- what went wrong
 
+--- A topic is not what it was: created, deleted, not there.
+---@param connection itlua.kafka.Connection
+---@param topic string
+function publish.forget(connection, topic)
+  for _, names in pairs(connection.introduced) do names[topic] = nil end
+end
+
 local hints = {
   MSG_SIZE_TOO_LARGE = "a record may have message.max.bytes of this connection (1,000,000: config = { [\"message.max.bytes\"]"
     .. " = … }) and max.message.bytes of the topic",
@@ -73,6 +80,7 @@ local hints = {
 
 local function explain(connection, err, topic, bytes)
   if core.is_error(err) ~= "kafka" then error(err, 0) end
+  publish.forget(connection, topic)
   local hint = hints[err.code]
   core.raise("kafka", err.code, ("cannot publish to %s%s: %s%s"):format(topic,
     bytes and (" (%d bytes)"):format(bytes) or "", connection.own.mask(err.message), hint and "; " .. hint or ""),
@@ -94,14 +102,17 @@ local function introduce(connection, client, topic)
   connection.introduced[client] = names
   if names[topic] then return end
   local silent = core.silence(true)
-  for _ = 1, 50 do
-    local ok, metadata = pcall(client.metadata, client, { topic }, 1)
-    local found = ok and metadata.topics[1]
-    if not found or not found.error or found.error == "TOPIC_EXCEPTION" then break end
-    core.sleep(0.02)
-  end
+  local ok, err = pcall(function()
+    for _ = 1, 50 do
+      local fine, metadata = pcall(client.metadata, client, { topic }, 1)
+      local found = fine and metadata.topics[1]
+      names[topic] = found and not found.error or nil
+      if not found or not found.error or found.error == "TOPIC_EXCEPTION" then return end
+      core.sleep(0.02)
+    end
+  end)
   core.silence(silent)
-  names[topic] = true
+  if not ok then error(err, 0) end
 end
 
 ---@return integer partition, integer offset
@@ -165,6 +176,7 @@ local function raise_failures(connection, topic, failures, count)
     first, n = math.min(first or i, i), (n or 0) + 1
   end
   local err = failures[first]
+  if topic then publish.forget(connection, topic) end
   core.raise("kafka", err.code, ("%d of %d records were not acknowledged%s; the first is number %d: %s%s"):format(n, count,
     topic and " by " .. topic or "", first, connection.own.mask(err.message),
     hints[err.code] and "; " .. hints[err.code] or ""),

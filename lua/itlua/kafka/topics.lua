@@ -3,6 +3,7 @@
 local core = require "itlua.core"
 local encode = require "itlua.encode"
 local handle = require "itlua.kafka.handle"
+local publish = require "itlua.kafka.publish"
 local run = require "itlua.run"
 local policy = require "itlua.policy"
 local show = require "itlua.show"
@@ -72,6 +73,7 @@ function methods:create_topic(name, options)
   local timeout = options.timeout or 10
   raise_first(handle.try(self.own, "cannot create the topic " .. name, self.ask.create_topics, self.ask, { topic }, timeout),
     "create")
+  publish.forget(self, name)
   until_known(self, name, options.partitions or 1, timeout)
 end
 
@@ -81,6 +83,7 @@ function methods:delete_topic(...)
   if policy.read_only then policy.refuse("kafka", "deleting topics") end
   local names = { ... }
   topics.needs_broker(self, "delete_topic")
+  for _, name in ipairs(names) do publish.forget(self, name) end
   raise_first(handle.try(self.own, "cannot delete topics", self.ask.delete_topics, self.ask, names, 10), "delete")
 end
 

@@ -67,8 +67,8 @@ function Own:start()
     { self.classes and "-XX:SharedArchiveFile=" .. self.classes }, self.settings)
   local probe = require("itlua.kafka.mock").probe
   require("itlua.task").eventually(function()
-    return self.process:running() and probe(self.brokers, 1, "itlua-ready").brokers == 1
-  end, { timeout = 90, every = 0.1 })
+    return self.process:running() and probe(self.brokers, 1).brokers == 1
+  end, { timeout = 90 })
 end
 
 function Own:stop()
