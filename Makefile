@@ -225,12 +225,19 @@ format-check: ## every C file is as clang-format would leave it
 .PHONY: docs install uninstall dist clean help
 docs: all ## the reference manual, out of the annotations in lua/: build/docs/README.md
 	@$(BUILD)/$(NAME) exec tests/ci/reference.lua $(BUILD)/docs
-install: all ## into $(DESTDIR)$(PREFIX): bin/itlua, include/itlua.h
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include
+SHARE := $(DESTDIR)$(PREFIX)/share
+INSTALLED := $(DESTDIR)$(PREFIX)/bin/$(NAME) $(DESTDIR)$(PREFIX)/include/itlua.h $(SHARE)/man/man1/itlua.1 \
+  $(SHARE)/bash-completion/completions/itlua $(SHARE)/zsh/site-functions/_itlua $(SHARE)/fish/vendor_completions.d/itlua.fish
+install: all ## into $(DESTDIR)$(PREFIX): bin/itlua, include/itlua.h, the manual page, completion for bash, zsh and fish
+	install -d $(sort $(dir $(INSTALLED)))
 	install -m 755 $(BUILD)/$(NAME) $(DESTDIR)$(PREFIX)/bin/$(NAME)
 	install -m 644 include/itlua.h $(DESTDIR)$(PREFIX)/include/itlua.h
+	$(BUILD)/$(NAME) man >$(SHARE)/man/man1/itlua.1
+	$(BUILD)/$(NAME) completion bash >$(SHARE)/bash-completion/completions/itlua
+	$(BUILD)/$(NAME) completion zsh >$(SHARE)/zsh/site-functions/_itlua
+	$(BUILD)/$(NAME) completion fish >$(SHARE)/fish/vendor_completions.d/itlua.fish
 uninstall: ## what install put there
-	rm -f $(DESTDIR)$(PREFIX)/bin/$(NAME) $(DESTDIR)$(PREFIX)/include/itlua.h
+	rm -f $(INSTALLED)
 dist: ## build/itlua-VERSION.tar.gz of what is committed
 	@mkdir -p $(BUILD)
 	git archive --prefix=$(NAME)-$(VERSION)/ --add-virtual-file=$(NAME)-$(VERSION)/VERSION:$(VERSION) \

@@ -52,6 +52,7 @@ How strict a run is: profiles, built in and of itlua.lua.
   1
   events.jsonl
   junit.xml
+  report.html
 
 A project of ours is forgiving, and says what may help.
 

@@ -180,6 +180,7 @@ local function project(into, path, chosen)
   end
   local wrong = take(into, file, path, text, own) or check_profiles(file.profiles or {}, path, text)
   if wrong then return wrong end
+  into.profiles = profile.names(file.profiles)
   local layers
   wrong, layers = take_profile(into, chosen, file.profiles, path, text)
   return wrong or take_words(into, file, layers, path, text)

@@ -1,43 +1,37 @@
 --- itlua help [COMMAND]
 
+local commands = require "itlua.cli.commands"
 local nearest = require "itlua.cli.nearest"
 
 local help = {}
 
-local summary = [[
-Usage: itlua [options] [paths...]
+local WIDTH = 36
 
-Commands:
-  itlua [run] [options] [paths...]  run specs (default: specs/, else spec/)
-  itlua exec FILE [arguments...]    run a Lua script on the same runtime
-  itlua list [options] [paths...]   name the tests that would run
-  itlua repl [options]              explore live services, line by line
-  itlua services up|down|status|logs  keep what a run needs running between runs
-  itlua report FILE...              recorded events to any report
-  itlua doctor                      what this machine offers to tests
-  itlua version                     the versions of itlua and its libraries
-  itlua help COMMAND                what a command takes
-]]
-
-help.help = summary
+---@return string
+function help.help()
+  local lines = { "Usage: itlua [options] [paths...]", "", "Commands:" }
+  for _, command in ipairs(commands.list) do
+    local name = command.name == "run" and "[run]" or command.name
+    local left = ("  itlua %s %s"):format(name, command.args):gsub("%s+$", "")
+    lines[#lines + 1] = left .. (" "):rep(math.max(2, WIDTH - #left)) .. command.says
+  end
+  return table.concat(lines, "\n") .. "\n"
+end
 
 ---@param args string[]
 ---@return integer exit_code
 function help.run(args)
-  local cli = require "itlua.cli"
   local name = args[1]
   if not name then
-    io.stdout:write(summary)
+    io.stdout:write(help.help())
     return 0
   end
-  for _, known in ipairs(cli.commands) do
-    if known == name then
-      local text = require("itlua.cli." .. name).help
-      io.stdout:write(type(text) == "function" and text() or text)
-      return 0
-    end
+  if commands.named(name) then
+    io.stdout:write(commands.help(name))
+    return 0
   end
-  return cli.refuse(("help: there is no command '%s'%s"):format(name, nearest.hint(name, cli.commands)))
+  local hint = nearest.hint(name, commands.names())
+  return require("itlua.cli").refuse(("help: there is no command '%s'%s"):format(name, hint))
 end
 
 return help

@@ -2,19 +2,10 @@
 --
 -- 0 all passed; 1 failures, errors, or nothing was run; 2 usage or configuration error; 3 interrupted.
 
+local commands = require "itlua.cli.commands"
 local nearest = require "itlua.cli.nearest"
 
 local cli = {}
-
--- Each is a module of this folder with `run(args) -> exit code` and `help`.
-local commands = { "run", "exec", "list", "repl", "services", "report", "doctor", "version", "help" }
-
-local function is_command(word)
-  for _, name in ipairs(commands) do
-    if name == word then return true end
-  end
-  return false
-end
 
 --- Says what is wrong with the command line or a configuration file.
 ---@param message string
@@ -28,7 +19,7 @@ end
 --- The command that was probably meant by a path that does not exist.
 ---@param word string
 ---@return string hint
-function cli.command_hint(word) return nearest.hint(word, commands, "the command '%s'") end
+function cli.command_hint(word) return nearest.hint(word, commands.names(), "the command '%s'") end
 
 --- Whether --help stands among the arguments of a command, in front of what belongs to a script.
 ---@param args string[]
@@ -48,17 +39,14 @@ function cli.main(args)
   local name = args[1]
   local rest = { table.unpack(args, 2) }
   if name == "--version" then name = "version" end
-  if not is_command(name) then
+  if not commands.named(name) then
     name, rest = "run", { table.unpack(args) }
   end
-  local command = require("itlua.cli." .. name)
   if name ~= "exec" and asks_for_help(rest) then
-    io.stdout:write(type(command.help) == "function" and command.help() or command.help)
+    io.stdout:write(commands.help(name))
     return 0
   end
-  return command.run(rest, args)
+  return commands.load(name).run(rest, args)
 end
-
-cli.commands = commands
 
 return cli

@@ -41,6 +41,7 @@ profile.built_in = {
       audit = true, ["fail-on-pending"] = true, ["shuffle-files"] = true, ["shuffle-tests"] = true,
       output = {
         "terminal", "junit:.itlua/reports/junit.xml", "jsonl:.itlua/reports/events.jsonl",
+        "html:.itlua/reports/report.html",
       },
     },
   },

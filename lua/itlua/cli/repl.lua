@@ -22,6 +22,7 @@ local known = {
   { long = "help", short = "h", kind = "flag", help = "print this" },
 }
 for _, o in ipairs(known) do o.group = "Options" end
+repl.options = known
 
 function repl.help()
   return [[

@@ -16,6 +16,7 @@ local list = {}
 for _, o in ipairs(options.run) do
   if taken[o.long] then list[#list + 1] = o end
 end
+report.options = list
 
 ---@return string
 function report.help()

@@ -82,6 +82,7 @@ end
 
 local supervisors_own = {
   "ROOT", "output", "Xoutput", "jobs", "concurrency", "mask", "secrets", "log-success", "project", "directory", "services",
+  "profiles",
   "connections",
 }
 
