@@ -42,7 +42,7 @@ local function outcome(self, result)
   if not first then return ('<%s type="%s" message="no details"/>'):format(status, status) end
   return ("<%s%s>%s</%s>"):format(status, xml.attributes { "type", plain_text.kind(first), "message",
     plain_text.first_line(first) },
-    xml.text(plain_text.body(result.records, self.run, self.program)), status)
+    xml.text(plain_text.body(result.records, self)), status)
 end
 
 local function printed(capture)
@@ -58,7 +58,7 @@ local function attempts(self, result, status, children)
       local out = attempt.printed and not attempt.printed:empty() and printed(attempt.printed) or ""
       children[#children + 1] = ("<%s%s><stackTrace>%s</stackTrace>%s</%s>"):format(name,
         xml.attributes { "message", plain_text.first_line(first), "type", plain_text.kind(first) },
-        xml.text(plain_text.body(attempt.records, self.run, self.program)), out, name)
+        xml.text(plain_text.body(attempt.records, self)), out, name)
     end
   end
 end
@@ -67,11 +67,11 @@ local counted = { pending = "skipped", failure = "failures", error = "errors" }
 
 local function add_case(self, suite, result)
   local source = result.place or suite.file
-  local known = self.sources[source or ""]
+  local known = self.places[source or ""]
   if not known then
     known = { class = xml.attributes { "classname", class_name(source or "run") },
       file = not self.strict and xml.attributes { "file", source } or "" }
-    self.sources[source or ""] = known
+    self.places[source or ""] = known
   end
   local start = '\t\t<testcase name="' .. xml.attribute(result.name) .. '"' .. known.class .. ' time="' ..
     seconds(result.seconds) .. '"' .. known.file
@@ -217,7 +217,9 @@ end
 ---@param out fun(text: string)
 function junit.new(opts, out)
   local self = setmetatable({
-    out = out, results = results.of(opts), open = {}, order = {}, sources = {}, program = opts.program,
+    out = out, results = results.of(opts), open = {}, order = {}, places = {}, sources = anatomy.sources(opts.read,
+      opts.mask),
+    program = opts.program,
     write_file = opts.write_file or write_file,
   }, Reporter)
   for _, arg in ipairs(opts.args or {}) do

@@ -72,14 +72,7 @@ local function keep_failure(self, result)
   local parts = { ("<details><summary>✗ <b>%s</b> &nbsp; %s%s</summary>\n\n"):format(html(results.title(result)),
     html(place(result)),
     result.seconds and " &nbsp; " .. text.duration(result.seconds) or "") }
-  local body = { plain_text.body(result.records, self.run, self.program) }
-  local source = anatomy.source(first, self.sources)
-  if source then
-    body[2] = ""
-    for _, line in ipairs(source) do body[#body + 1] = (line.here and "▸ " or "  ") .. line.number .. " │ "
-      .. line.code end
-  end
-  parts[2] = fenced(cut(table.concat(body, "\n")))
+  parts[2] = fenced(cut(plain_text.body(result.records, self)))
   if result.printed and not result.printed:empty() then
     parts[#parts + 1] = "\noutput\n\n" .. fenced(cut(text.captured(result.printed:text(), false)))
   end

@@ -6,39 +6,68 @@ local text = require "itlua.report.text"
 
 local plain_text = {}
 
+local function add_message(lines, record)
+  local message, diff = anatomy.message(record, true)
+  if record.randomseed then lines[1] = "Random seed: " .. record.randomseed end
+  lines[#lines + 1] = record.message and text.visible(record.message) or table.concat(message, "\n")
+  if diff then
+    lines[#lines + 1] = ""
+    for _, line in ipairs(diff) do lines[#lines + 1] = line end
+  end
+end
+
+-- When its time was over: what each of its tasks waited for.
+local function add_waits(lines, record)
+  for i, wait in ipairs(anatomy.waits(record)) do
+    if i == 1 then lines[#lines + 1] = "\nit waited:" end
+    lines[#lines + 1] = ("  %s  %s %s  (%s%s)"):format(wait.where, wait.what, wait.detail, text.duration(wait.seconds),
+      wait.spawned and wait.spawned ~= wait.where and ", in a task spawned at " .. wait.spawned or "")
+  end
+end
+
+local function add_source(lines, record, sources)
+  local source = anatomy.source(record, sources)
+  if not source then return end
+  lines[#lines + 1] = ""
+  for _, line in ipairs(source) do
+    lines[#lines + 1] = ("  %s %d │ %s"):format(line.here and "▸" or " ", line.number, line.code)
+  end
+end
+
+local function add_timeline(lines, record)
+  for i, span in ipairs(anatomy.timeline(record)) do
+    if i == 1 then lines[#lines + 1] = "\ntimeline:" end
+    lines[#lines + 1] = ("  %8.1f ms  %-8s %s%s%s"):format(span.at * 1000, span.what, span.detail,
+      span.outcome ~= "" and " → " .. span.outcome or "", span.log and "" or "  (" .. text.duration(span.seconds) .. ")")
+  end
+end
+
+local function add_footer(lines, record, report)
+  local event = record.event or {}
+  if event.cause and event.cause ~= "" then lines[#lines + 1] = "\nlikely cause: " .. text.visible(event.cause) end
+  local curl = event.curl
+  if curl and curl ~= "" and not (record.message or ""):find(curl, 1, true) then
+    lines[#lines + 1] = "\nrequest: " .. text.visible(curl)
+  end
+  local again = anatomy.again(record, report.run, report.program)
+  if again then lines[#lines + 1] = "\nagain: " .. again end
+end
+
 --- Everything known about the problems of one test, as text.
 ---@param records itlua.report.record[]
----@param run? table         the run_start event
----@param program? string    for the command that runs it again
+---@param report {run?: table, program?: string, sources?: fun(path: string): string[]?}
 ---@return string
-function plain_text.body(records, run, program)
+function plain_text.body(records, report)
   local parts = {}
-  for _, record in ipairs(records) do
-    local message, diff = anatomy.message(record, true)
-    local lines = { record.message and text.visible(record.message) or table.concat(message, "\n") }
-    if record.randomseed then table.insert(lines, 1, "Random seed: " .. record.randomseed) end
-    if diff then
-      lines[#lines + 1] = ""
-      for _, line in ipairs(diff) do lines[#lines + 1] = line end
-    end
+  for i, record in ipairs(records) do
+    local lines = {}
+    add_message(lines, record)
+    add_waits(lines, record)
+    if report.sources then add_source(lines, record, report.sources) end
+    add_timeline(lines, record)
     if record.traceback then lines[#lines + 1] = text.visible(tally.traceback(record.traceback):gsub("\n$", "")) end
-    local spans = anatomy.timeline(record)
-    if #spans > 0 then
-      lines[#lines + 1] = "\ntimeline:"
-      for _, span in ipairs(spans) do
-        lines[#lines + 1] = ("  %8.1f ms  %-8s %s%s  (%s)"):format(span.at * 1000, span.what, span.detail,
-          span.outcome ~= "" and " → " .. span.outcome or "", text.duration(span.seconds))
-      end
-    end
-    local cause = record.event and record.event.cause
-    if cause and cause ~= "" then lines[#lines + 1] = "\nlikely cause: " .. text.visible(cause) end
-    local curl = record.event and record.event.curl
-    if curl and not (record.message or ""):find(curl, 1, true) then
-      lines[#lines + 1] = "\nrequest: " .. text.visible(curl)
-    end
-    local again = anatomy.again(record, run, program)
-    if again then lines[#lines + 1] = "\nagain: " .. again end
-    parts[#parts + 1] = table.concat(lines, "\n")
+    add_footer(lines, record, report)
+    parts[i] = table.concat(lines, "\n")
   end
   return table.concat(parts, "\n\n")
 end

@@ -39,7 +39,7 @@ local function diagnostics(self, result)
     add(lines, "kind", plain_text.kind(first))
   end
   add(lines, "duration_ms", result.seconds and tonumber(("%.3f"):format(result.seconds * 1000)))
-  if first then add(lines, "detail", plain_text.body(result.records, self.run, self.program)) end
+  if first then add(lines, "detail", plain_text.body(result.records, self)) end
   if result.flaky then add(lines, "flaky", true) end
   add(lines, "attempts", result.attempts and #result.attempts + 1)
   add(lines, "output", results.failed(result) and result.printed and text.captured(result.printed:text(), false) or nil)
@@ -90,7 +90,8 @@ end
 ---@param opts table           see report.new
 ---@param out fun(text: string)
 function tap14.new(opts, out)
-  return setmetatable({ out = out, results = results.of(opts), count = 0, program = opts.program }, Reporter)
+  return setmetatable({ out = out, results = results.of(opts), count = 0, program = opts.program,
+    sources = anatomy.sources(opts.read, opts.mask) }, Reporter)
 end
 
 return tap14

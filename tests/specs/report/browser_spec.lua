@@ -81,7 +81,8 @@ describe("the HTML report in Chromium #heavy", function()
     page:open(files.small, LIFECYCLE)
     local shown, at = text "main", 0
     for _, word in ipairs {
-      "announces a created order", "No event on orders.created matched within 5 s.", '"c-1"', '"C-1"', "local x = 1",
+      "announces a created order", "No event on orders.created matched within 5 s.", '"c-1"', '"C-1"',
+        "It waited, in 2 tasks, for", "SELECT pg_sleep(60)", "local x = 1",
         "Timeline",
       "POST http://127.0.0.1:40123/orders", "SELECT id, status", "GET order:o-118", "Output", "stored o-118",
         "Likely cause",
@@ -163,7 +164,7 @@ describe("the HTML report in Chromium #heavy", function()
     page:press "k"
     page:press "Enter"
     becomes("settles after a retry", "document.querySelector('main h1').innerText")
-    assert.matches("It failed 1 time and then passed", text "main")
+    assert.matches("It failed once and then passed", text "main")
     page:press "?"
     becomes(true, "document.getElementById('help').open")
     page:press "Escape"

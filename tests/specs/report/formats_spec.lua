@@ -32,6 +32,8 @@ describe("junit", function()
     has(document,
       '<flakyFailure message="specs/orders/lifecycle_spec.lua:36: Expected status 200, got 503." type="assertion">' ..
       "<stackTrace>specs/orders/lifecycle_spec.lua:36: Expected status 200, got 503.")
+    has(document, "▸ 54 │ local x = 1")
+    has(document, "it waited:\n  specs/orders/lifecycle_spec.lua:57  kafka orders.created  (5.00 s)")
     has(document, "likely cause: Nothing listens on 127.0.0.1:6379, where the service cache would.")
     has(document, '<testsuite name="specs/orders/lifecycle_spec.lua" tests="5" failures="1" errors="1" skipped="1"')
     local again = made_up.run()

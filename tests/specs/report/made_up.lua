@@ -85,6 +85,11 @@ local function lifecycle(events)
     problem = {
       timeline = made_up.timeline(), curl = "curl -X POST http://127.0.0.1:40123/orders -d '{}'", error_kind = "timeout",
       diff = '1 of 4 values differs\n  customer   expected "c-1"   got "C-1"\n  shipped_at   expected null   missing',
+      waits = json.encode {
+        { where = "specs/orders/lifecycle_spec.lua:57", what = "kafka.wait", detail = "orders.created", seconds = 5 },
+        { where = "specs/orders/lifecycle_spec.lua:51", what = "sql.query", detail = "SELECT pg_sleep(60)", seconds = 4.9,
+          spawned = "specs/orders/lifecycle_spec.lua:50" },
+      },
       cause = "The event arrived with another customer: \"C-1\" instead of \"c-1\".\nLook at what POST /orders publishes.",
       cause_key = "event",
         traceback = "\nstack traceback:\n\tspecs/orders/lifecycle_spec.lua:57: in function <x>\n\t" ..

@@ -104,6 +104,16 @@ local function source_of(page, record)
   return "[" .. table.concat(parts, ",") .. "]"
 end
 
+local function waits_of(record)
+  local parts = {}
+  for i, wait in ipairs(anatomy.waits(record)) do
+    parts[i] = ("[%s,%s,%s,%s%s]"):format(quote(wait.where), quote(wait.what), quote(wait.detail),
+      milliseconds(wait.seconds),
+      wait.spawned and wait.spawned ~= wait.where and "," .. quote(wait.spawned) or "")
+  end
+  return #parts > 0 and "[" .. table.concat(parts, ",") .. "]"
+end
+
 local function problem(page, record, run)
   local event = record.event or {}
   local message, diff, position, curl = anatomy.message(record)
@@ -122,6 +132,7 @@ local function problem(page, record, run)
   add("full", #whole > #said + 80 and quote(whole))
   add("pos", position and shown(position))
   add("at", file and line and shown(("%s:%d"):format(file, line)))
+  add("wait", waits_of(record))
   add("src", source_of(page, record))
   add("tb", #stack > 0 and lines_of(stack))
   add("e", event.error_kind and shown(event.error_kind .. (event.error_code and " " .. event.error_code or "")))

@@ -44,6 +44,17 @@ function sourceNode(problem) {
       el('i', {}, (here ? '▸ ' : '  ') + String(number).padStart(4)), ' ' + code + '\n'))));
 }
 
+// When its time was over: what each of its tasks waited for.
+function waitsNode(problem) {
+  if (!problem.wait) return null;
+  return el('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': 'What it waited for' },
+    el('p', { class: 'dim' }, problem.wait.length === 1 ? 'It waited for' : 'It waited, in ' + problem.wait.length + ' tasks, for'),
+    el('table', { class: 'differs' }, el('thead', {}, el('tr', {}, ['where', 'what', 'for'].map(name => el('th', { scope: 'col' }, name)))),
+      el('tbody', {}, problem.wait.map(([where, what, detail, ms, spawned]) => el('tr', {}, el('th', { scope: 'row' }, where,
+        spawned ? el('div', { class: 'dim' }, 'in a task spawned at ' + spawned) : null),
+        el('td', {}, el('b', { class: 'what p-' + protocolOf(what) }, what), ' ', detail), el('td', { class: 'got' }, duration(ms)))))));
+}
+
 // The texts that the terminal prints in columns after a likely cause keep their lines.
 function causeNode(problem) {
   if (!problem.c) return null;
@@ -63,7 +74,7 @@ function problemNode(problem, several) {
     problem.f ? diffNode(problem.f) : null,
     problem.full ? el('details', {}, el('summary', {}, 'The whole message'), el('pre', { class: 'text', tabindex: '0' }, problem.full)) : null,
     problem.pos ? el('p', { class: 'dim' }, 'raised at ', el('code', {}, problem.pos)) : null,
-    sourceNode(problem));
+    waitsNode(problem), sourceNode(problem));
 }
 
 function logNodes(logs) {
@@ -71,18 +82,18 @@ function logNodes(logs) {
 }
 
 // What is known of one attempt.
-function anatomy(detail) {
+function anatomy(detail, earlier) {
   const problems = detail.p || [];
   const parts = problems.map(problem => problemNode(problem, problems.length > 1));
   parts.push(waterfall(timelineOf(detail)));
   if (detail.out) parts.push(section('Output', bounded(detail.out, 60, ansi)));
   parts.push(logNodes(detail.logs));
-  parts.push(problems.map(causeNode));
   const stack = problems.find(problem => problem.tb && problem.tb.includes('\n'));
   if (stack) parts.push(el('details', {}, el('summary', {}, 'Stack'), el('pre', { class: 'text', tabindex: '0' }, stack.tb)));
+  parts.push(problems.map(causeNode));
   if (detail.left) parts.push(section('Left open', el('pre', { class: 'text' }, detail.left)));
   const first = problems[0];
-  if (first && (first.again || first.curl)) {
+  if (first && (first.again || first.curl) && !earlier) {
     parts.push(section('Run it again', first.again ? commandNode('test', first.again) : null, first.curl ? commandNode('request', first.curl) : null,
       first.seed ? el('p', { class: 'dim' }, 'shuffled with seed ' + first.seed) : null));
   }
@@ -91,15 +102,16 @@ function anatomy(detail) {
 
 function againOf(test) {
   const problem = (test.detail.p || [])[0];
-  return problem && problem.again || 'itlua ' + shellWord(test.place);
+  const earlier = test.detail.att && (test.detail.att[0].d.p || [])[0];
+  return problem && problem.again || earlier && earlier.again || 'itlua ' + shellWord(test.place);
 }
 
 function attemptsNode(test) {
   const list = test.detail.att;
   return section('Earlier attempts', el('p', { class: 'dim' }, test.outcome === 'flaky' ?
-    'It failed ' + count(list.length, 'time') + ' and then passed: it is flaky.' : 'It failed each of ' + count(list.length + 1, 'time') + '.'),
+    'It failed ' + (list.length === 1 ? 'once' : list.length + ' times') + ' and then passed: it is flaky.' : 'It failed each of ' + count(list.length + 1, 'time') + '.'),
     list.map((attempt, i) => el('details', { class: 'attempt', open: test.outcome === 'flaky' && i === 0 },
-      el('summary', {}, sign('failed'), ' Attempt ' + (i + 1), el('span', { class: 'dim' }, ' · ' + duration(attempt.ms))), anatomy(attempt.d))));
+      el('summary', {}, sign('failed'), ' Attempt ' + (i + 1), el('span', { class: 'dim' }, ' · ' + duration(attempt.ms))), anatomy(attempt.d, true))));
 }
 
 function neighbours(test) {
