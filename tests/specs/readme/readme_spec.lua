@@ -15,8 +15,14 @@ describe("README.md", function()
   end)
 
   it("links to what is there", function()
+    local headings = {}
+    for heading in text:gmatch "\n#+ ([^\n]+)" do headings["#" .. heading:lower():gsub("%s", "-")] = true end
     for target in text:gmatch "%]%(([^)]+)%)" do
-      if not target:find "^https?:" then assert.is_truthy(fs.exists(target), target) end
+      if target:find "^#" then
+        assert.is_true(headings[target], target)
+      elseif not target:find "^https?:" then
+        assert.is_truthy(fs.exists(target), target)
+      end
     end
   end)
 
