@@ -1,10 +1,10 @@
 --- Kafka: topics. Creating, describing and deleting them; names that are a spec file's own.
 
+local closing = require "itlua.closing"
 local core = require "itlua.core"
 local encode = require "itlua.encode"
 local handle = require "itlua.kafka.handle"
 local publish = require "itlua.kafka.publish"
-local run = require "itlua.run"
 local policy = require "itlua.policy"
 local show = require "itlua.show"
 
@@ -181,7 +181,10 @@ function methods:topic(name, options)
   self.names[full] = true
   if not self.deletes and not self.embedded then
     self.deletes = {}
-    run.at_end(function() pcall(remove, self, self.deletes) end)
+    -- A broker that is gone by then took them with it.
+    closing.at_end(("Kafka topics of this file at %s: delete"):format(self.brokers), function()
+      pcall(remove, self, self.deletes)
+    end)
   end
   if self.deletes then table.insert(self.deletes, full) end
   if self.embedded or options.create == false then return full end
