@@ -44,7 +44,8 @@ local describers = {}
 --- Says how plain data is made of what the timeline keeps with spans of a kind: for operations the frame that waited, as a
 --- list, and `result` (see itlua.h); for spans of Lua whatever core.span was given. Asked only for what is reported.
 ---@param what string                  "http.request"
----@param describe fun(kept: any, span: table): table?   may set span.outcome and span.detail
+---@param describe fun(kept: any, span: table, brief?: boolean): table?   may set span.outcome and span.detail; brief: of a
+---                                                            test that passed, without what can be made of the rest
 function evidence.describe(what, describe)
   describers[what] = describe
   evidence.any = true
@@ -52,13 +53,14 @@ end
 
 --- The plain data of a span; nil where there is none. What fails while it is asked stays away.
 ---@param span table     of core.timeline
+---@param brief? boolean of a test that passed
 ---@return table?
-function evidence.data_of(span)
+function evidence.data_of(span, brief)
   local kept = span.data
   if kept == nil then return nil end
   local describe = describers[span.what]
   if not describe then return type(kept) == "table" and kept or nil end
-  local ok, data = pcall(describe, kept, span)
+  local ok, data = pcall(describe, kept, span, brief)
   return ok and type(data) == "table" and data or nil
 end
 

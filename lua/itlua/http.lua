@@ -117,6 +117,6 @@ end
 
 local evidence = require "itlua.evidence"
 evidence.offer("curl", clients.last_curl, clients.forget_last)
-evidence.describe("http.request", function(kept) return require "itlua.http.story".of(kept) end)
+evidence.describe("http.request", function(kept, _, brief) return require "itlua.http.story".of(kept, brief) end)
 
 return http

@@ -12,6 +12,9 @@ local headers = {
   "x-csrf-token",
 }
 
+local carries_credentials = {}
+for _, name in ipairs(headers) do carries_credentials[name] = true end
+
 -- ---- forms of a value
 
 local alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
@@ -146,14 +149,10 @@ end
 ---@return string
 function mask.header(name, value)
   local lower = name:lower()
-  for _, header in ipairs(headers) do
-    if lower == header then
-      if lower == "cookie" then return (value:gsub("=[^;]*", "=" .. hidden)) end
-      if lower == "set-cookie" then return (value:gsub("^([^=;]*=)[^;]*", "%1" .. hidden)) end
-      return hide_value("", value) or value
-    end
-  end
-  return value
+  if not carries_credentials[lower] then return value end
+  if lower == "cookie" then return (value:gsub("=[^;]*", "=" .. hidden)) end
+  if lower == "set-cookie" then return (value:gsub("^([^=;]*=)[^;]*", "%1" .. hidden)) end
+  return hide_value("", value) or value
 end
 
 --- A function that hides secrets in a text.

@@ -54,14 +54,18 @@ end
 
 --- Of the frame of a request: client, method, URL, plan, box, jar; and its response.
 ---@param kept table
----@return { request: table, response?: table, curl: string }
-function story.of(kept)
+---@param brief? boolean     without the curl command and what a token says of itself
+---@return { request: table, response?: table, curl?: string }
+function story.of(kept, brief)
   local client, method, url, plan = kept[1], kept[2], kept[3], kept[4]
   local s = client._settings
   local headers = headers_of(plan and plan.headers or s.headers)
   if (plan and plan.user) or s.user then headers.Authorization = "***" end
-  local token = token_of(plan and plan.headers or s.headers)
-  local ok, command = pcall(curl.command, client, method, url, plan, kept[6])
+  local token, ok, command
+  if not brief then
+    token = token_of(plan and plan.headers or s.headers)
+    ok, command = pcall(curl.command, client, method, url, plan, kept[6])
+  end
   return {
     request = { method = method, url = url, headers = headers, body = body_of(plan), token = token },
     response = response_of(kept.result), curl = ok and command or nil,

@@ -108,7 +108,7 @@ function timeline.json(since, fine)
   -- What came last is what a failure is about: the bytes are its own first.
   for i = #spans, 1, -1 do
     local span = spans[i]
-    local data = evidence.data_of(span)
+    local data = evidence.data_of(span, fine)
     span.echoes = nil
     span.data = data and plain(data, budget, 1)
     span.detail, span.outcome = valid(tostring(span.detail or "")), valid(tostring(span.outcome or ""))
