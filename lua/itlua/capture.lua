@@ -24,6 +24,7 @@ local wait = require "itlua.capture.wait"
 local capture = {}
 
 local DEFAULT_LIMIT <const> = 200000 -- records held
+local DEFAULT_BYTES <const> = 256 << 20 -- of their texts
 
 ---@class itlua.capture.Record
 ---@field value any         decoded
@@ -57,6 +58,7 @@ local DEFAULT_LIMIT <const> = 200000 -- records held
 ---    false and what is wrong with it
 ---@field name? string     in messages, instead of the source's
 ---@field limit? integer    records held at most, 200,000: one more is an error
+---@field max_bytes? integer    that their texts may have together, 256 MiB
 
 ---@class itlua.capture
 ---@field source itlua.capture.Source
@@ -143,11 +145,13 @@ function Capture:push(record)
       return self.bell:ring()
     end
   end
-  local records = self.records
-  if #records >= self.limit then
-    return self:fail(core.error_new("usage", "LIMIT", ("the capture of %s holds %d records, its limit, and more came: "
-      .. "give it a filter, call clear() between steps, or raise the option limit"):format(self.name, #records)))
+  local records, bytes = self.records, self.bytes + #(record.payload or record.line or "")
+  if #records >= self.limit or bytes > self.max_bytes then
+    return self:fail(core.error_new("usage", "LIMIT", ("the capture of %s holds %d records (%d bytes), its limit, and more "
+      .. "came: give it a filter, call clear() between steps, or raise the option %s"):format(self.name, #records,
+      self.bytes, bytes > self.max_bytes and "max_bytes" or "limit")))
   end
+  self.bytes = bytes
   self.count = self.count + 1
   record.n = self.count
   records[#records + 1] = record
@@ -191,9 +195,11 @@ end
 ---@return itlua.capture
 function capture.new(source, options)
   options = options or {}
-  local limit = options.limit or DEFAULT_LIMIT
-  if math.type(limit) ~= "integer" or limit < 1 then
-    core.usage("limit is how many records a capture may hold, not " .. show.value(limit))
+  local limit, max_bytes = options.limit or DEFAULT_LIMIT, options.max_bytes or DEFAULT_BYTES
+  for name, value in pairs { limit = limit, max_bytes = max_bytes } do
+    if math.type(value) ~= "integer" or value < 1 then
+      core.usage(("%s is how much a capture may hold, not %s"):format(name, show.value(value)))
+    end
   end
   if options.check ~= nil and not match.is_callable(options.check) then
     core.usage("check is a function of the value, not " .. show.value(options.check))
@@ -201,6 +207,7 @@ function capture.new(source, options)
   matching.check("filter", options.filter)
   local self = setmetatable({
     source = source, name = options.name or source.name, filter = options.filter, check = options.check, limit = limit,
+    max_bytes = max_bytes, bytes = 0,
     tasks = {}, records = {}, taken = {}, marker = {}, head = 1, count = 0, passed = 0, spans = 0,
     bell = core.bell(), began = core.now(),
   }, Capture)
@@ -228,7 +235,7 @@ function Capture:wait_for(wanted, options)
   check_open(self)
   matching.check("wait_for", wanted)
   local timeout = wait.seconds(options, "timeout", 5, "wait_for")
-  return (wait.spanned(self, "wait_for", wanted, function()
+  return (wait.spanned(self, "wait_for", matching.words(wanted), function()
     local next_record = wait.unseen(self, true)
     local record = wait.await(self, timeout, function()
       for record in next_record do
@@ -252,7 +259,7 @@ function Capture:wait_for_count(count, options)
   end
   local wanted, timeout = options and options.match, wait.seconds(options, "timeout", 5, "wait_for_count")
   matching.check("wait_for_count", wanted)
-  return (wait.spanned(self, "wait_for_count", wanted, function()
+  return (wait.spanned(self, "wait_for_count", ("%d × %s"):format(count, matching.words(wanted)), function()
     local next_record, list, all = wait.unseen(self), {}, nil
     local enough = wait.await(self, timeout, function()
       if all ~= self.records then list, all = {}, self.records end
@@ -282,7 +289,7 @@ end
 --- Forgets what has come so far.
 function Capture:clear()
   wait.check_records(self)
-  self.records, self.taken, self.marker, self.head = {}, {}, {}, 1
+  self.records, self.taken, self.marker, self.head, self.bytes = {}, {}, {}, 1, 0
 end
 
 -- ---- what is not to come
@@ -297,7 +304,7 @@ end
 function Capture:expect_none(wanted, options)
   check_open(self)
   matching.check("expect_none", wanted)
-  return (wait.spanned(self, "expect_none", wanted, function()
+  return (wait.spanned(self, "expect_none", matching.words(wanted), function()
     local next_record, found = wait.unseen(self), nil
     local function hit()
       for record in next_record do
@@ -324,7 +331,7 @@ function Capture:expect_once(wanted, options)
   check_open(self)
   matching.check("expect_once", wanted)
   local timeout = wait.seconds(options, "timeout", 5, "expect_once")
-  return (wait.spanned(self, "expect_once", wanted, function()
+  return (wait.spanned(self, "expect_once", matching.words(wanted), function()
     local next_record, list = wait.unseen(self), {}
     local function look(enough)
       return function()

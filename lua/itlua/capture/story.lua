@@ -158,11 +158,13 @@ function story.out_of_order(self, order, timeout)
     local group = groups[key]
     if group.due <= #list then
       if order.by then lines[#lines + 1] = "  " .. show.value(group.key) end
+      local width = 0
+      for _, wanted in ipairs(list) do width = math.max(width, #matching.words(wanted)) end
       for i, wanted in ipairs(list) do
-        local found = group.found[i]
-        local line = found and trace.short_line(found, 100) or "has not come"
+        local found, words = group.found[i], matching.words(wanted)
+        local line = found and trace.short_line(found, 100) or broken and "had not come" or "has not come"
         if broken and i == broken.early then line = "came too early: " .. trace.short_line(broken.record, 100) end
-        lines[#lines + 1] = ("    %d. %s   %s"):format(i, matching.words(wanted), line)
+        lines[#lines + 1] = ("    %d. %s%s   %s"):format(i, words, (" "):rep(math.min(width, 60) - #words), line)
       end
     end
   end

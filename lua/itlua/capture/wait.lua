@@ -94,8 +94,8 @@ function wait.seconds(options, field, otherwise, name)
 end
 
 --- Runs `fn` with a line in the timeline.
-function wait.spanned(self, name, wanted, fn)
-  local span = core.span(name, ("%s: %s"):format(self.name, matching.words(wanted)))
+function wait.spanned(self, name, what, fn)
+  local span = core.span(name, ("%s: %s"):format(self.name, what))
   local result = table.pack(pcall(fn))
   local outcome = result[1] and tostring(result[3] or "it came")
     or core.is_error(result[2]) == "timeout" and "timeout" or "failed"

@@ -5,7 +5,7 @@ local events = require "itlua.http.events"
 
 local capture = {}
 
-local OWN = { name = true, filter = true, check = true, limit = true }
+local OWN = { name = true, filter = true, check = true, limit = true, max_bytes = true }
 
 ---@class itlua.http.EventRecord: itlua.capture.Record
 ---@field event string     its type

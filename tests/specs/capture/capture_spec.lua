@@ -278,9 +278,17 @@ nothing that matches { id = 2, state = "paid", total = 9 } came on orders within
     assert.equal(3, #cap:wait_for_count(3))
     push(cap, 4)
     assert.equal(3, #cap:events())
-    assert.raises({ code = "LIMIT", message = "the capture of orders holds 3 records, its limit, and more came: give it" },
+    assert.raises({ code = "LIMIT", message = "the capture of orders holds 3 records (0 bytes), its limit, and more came" },
       function() cap:wait_for(4) end)
     assert.has.errors(function() pushed { limit = 0 } end)
+    local large <close> = pushed { max_bytes = 1000 }
+    large:push { value = 1, payload = ("x"):rep(600) }
+    large:clear()
+    large:push { value = 2, payload = ("x"):rep(600) }
+    large:push { value = 3, payload = ("x"):rep(600) }
+    large:wait_for(2)
+    assert.raises({ code = "LIMIT", message = "holds 1 records (600 bytes), its limit, and more came: give it a filter, call "
+      .. "clear() between steps, or raise the option max_bytes" }, function() large:wait_for(3) end)
   end)
 
   it("checks every value that it keeps", function()
