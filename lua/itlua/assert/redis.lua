@@ -4,6 +4,7 @@
 --     assert.redis(r, "counter").equals(3)           numbers as Redis has them: text
 --     assert.redis(r, "user:1").equals { name = "Ada", tier = "gold" }       a hash; lists and sets likewise
 --     assert.redis(r, "user:1").has { tier = "gold" }
+--     assert.redis(r, "tags").members { "a", "b" }   in any order; of a set, a sorted set, a list, a hash's fields
 --     assert.redis(r, "session:1").ttl(50, 60)       seconds, from and to
 --     assert.redis(r, "queue").type "list"
 
@@ -72,6 +73,33 @@ end
 checks.equals = compared(function(expected, got) return diff.of(expected, got) end)
 checks.has = compared(function(expected, got) return diff.text(diff.partial(expected, got, match.matcher)) end)
 
+-- Names, in any order: of a set, a sorted set, a list; of a hash its fields.
+local function names_of(value, kind)
+  local names = {}
+  if kind == "hash" or kind == "zset" then
+    for name in pairs(value) do names[#names + 1] = name end
+  else
+    table.move(value, 1, #value, 1, names)
+  end
+  table.sort(names)
+  return names
+end
+
+function checks.members(about, args)
+  local expected, value, kind = args[1], value_of(about)
+  if type(expected) ~= "table" then blame.usage("members needs a list, not " .. show.value(expected)) end
+  if kind == "string" then blame.usage(("members: at %s there is a string"):format(about.key)) end
+  local wanted = {}
+  for i, name in ipairs(expected) do wanted[i] = tostring(name) end
+  table.sort(wanted)
+  local negated = ("Expected other members of %s than %s."):format(about.key, show.value(wanted, 200))
+  if kind == "none" then
+    return false, ("Expected the members %s of %s; there is no such key."):format(show.value(wanted, 200), about.key), negated
+  end
+  local text = diff.of(wanted, names_of(value, kind))
+  return text == nil, ("The members of %s differ.\n\n  %s"):format(about.key, (text or ""):gsub("\n", "\n  ")), negated
+end
+
 function checks.ttl(about, args)
   local from, to = args[1] or 0, args[2] or math.huge
   local left = about.r:pttl(about.key) / 1000
@@ -106,7 +134,7 @@ function Subject.__index(self, key)
     elseif checks[word] then
       found = checks[word]
     elseif not fillers[word] then
-      blame.usage(("there is no '%s' for a key (there is exists, equals, has, ttl, type)"):format(word))
+      blame.usage(("there is no '%s' for a key (there is exists, equals, has, members, ttl, type)"):format(word))
     end
   end
   local luassert, about = rawget(self, "luassert"), rawget(self, "about")

@@ -107,6 +107,20 @@ describe("assert.redis", function()
     assert.matches("there is no such key", message(function() assert.redis(r, "none").equals(1) end))
   end)
 
+  it("knows members, in any order", function()
+    assert.redis(r, "set").members { "b", "a" }
+    assert.redis(r, "list").members { 2, 1 }
+    assert.redis(r, "ranks").members { "grace", "ada" }
+    assert.redis(r, "user").members { "tier", "name" }
+    assert.redis(r, "set").does_not.members { "a" }
+    assert.matches('The members of set differ.*%[1%].*missing', (message(function()
+      assert.redis(r, "set").members { "0", "a", "b" }
+    end):gsub("\27%[[%d;]*m", "")))
+    assert.matches("there is no such key", message(function() assert.redis(r, "none").members { "a" } end))
+    assert.matches("at text there is a string", message(function() assert.redis(r, "text").members { "a" } end))
+    assert.matches("members needs a list", message(function() assert.redis(r, "set").members "a" end))
+  end)
+
   it("knows existence, type and time to live", function()
     assert.redis(r, "text").exists().type "string"
     assert.redis(r, "none").is_not.exists()

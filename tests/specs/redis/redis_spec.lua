@@ -352,6 +352,32 @@ s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(); print(s.getsockname()
     r:del "huge"
   end)
 
+  it("names the node of a cluster that a key belongs to", function()
+    local dir <close> = fs.tempdir {}
+    local nodes, clients = {}, {}
+    for i = 1, 2 do
+      nodes[i] = servers.start { "--cluster-enabled", "yes", "--cluster-config-file", dir:join("nodes" .. i),
+        "--cluster-require-full-coverage", "no" }
+      clients[i] = redis.connect(nodes[i].url)
+      clients[i]:cluster("ADDSLOTSRANGE", i == 1 and 0 or 8192, i == 1 and 8191 or 16383)
+    end
+    clients[1]:cluster("MEET", "127.0.0.1", nodes[2].port)
+    local slot = clients[1]:cluster("KEYSLOT", "foo") -- 12182: the second node's
+    task.eventually(function()
+      local err = failure(clients[1].get, clients[1], "foo")
+      assert.equal("MOVED", err.code)
+      local node = "127.0.0.1:" .. nodes[2].port
+      assert.matches(("the key belongs to slot %d on %s; connect to that node"):format(slot, node), err.message, 1, true)
+      assert.equal(node, err.node)
+    end, { timeout = 60, interval = 0.1 })
+    clients[2]:set("foo", "bar")
+    assert.equal("bar", clients[2]:get "foo")
+    for i = 1, 2 do
+      clients[i]:close()
+      nodes[i].process:close()
+    end
+  end)
+
   it("says that a server is still loading, and serves once it has", function()
     local dir <close> = fs.tempdir {}
     local first = servers.start { "--dir", dir.path, "--dbfilename", "dump.rdb" }
