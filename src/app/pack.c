@@ -26,9 +26,15 @@ static struct {
   size_t count;
 } lua_files, modules;
 
-static void die(const char *what, const char *name) {
+static _Noreturn void die(const char *what, const char *name) {
   fprintf(stderr, "pack: %s: %s\n", name, what);
   exit(1);
+}
+
+static char *copy(const char *text) {
+  char *made = strdup(text);
+  if (!made) die("out of memory", text);
+  return made;
 }
 
 /* Bytes go out as words of eight, in the order of this machine: a compiler reads them several times as fast. */
@@ -101,7 +107,7 @@ static void add_lua(FILE *out, const char *path, const char *relative) {
   lua_files.items[lua_files.count].size = 0;
   lua_dump(L, put_chunk, out, 0);
   end(out);
-  lua_files.items[lua_files.count++].name = strdup(name);
+  lua_files.items[lua_files.count++].name = copy(name);
   lua_close(L);
   free(source);
 }
@@ -115,7 +121,7 @@ static bool ends_in(const char *name, const char *ending) {
 static void add_text(FILE *out, const char *path, const char *relative) {
   size_t size;
   char *data = read_file(path, &size);
-  char *name = strdup(relative);
+  char *name = copy(relative);
   for (char *p = name; *p; p++)
     if (*p == '/') *p = '.';
   begin(out, "lua", lua_files.count);
@@ -151,7 +157,7 @@ static void add_module(FILE *out, const char *path) {
   size_t size;
   char *data = read_file(path, &size);
   const char *base = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
-  char *name = strdup(base);
+  char *name = copy(base);
   name[strlen(name) - 3] = 0;
   begin(out, "module", modules.count);
   put(out, (const unsigned char *)data, size);

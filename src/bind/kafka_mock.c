@@ -35,6 +35,7 @@ static void mock_free(it_res *res) { free(res); }
 static const it_res_class mock_class = {"itlua.kafka.mock", mock_close, mock_free, false};
 
 /* From librdkafka 2.8 on: the first member of a group waits as long for others. Three seconds where it cannot be set. */
+/* NOLINTNEXTLINE(readability-redundant-declaration) */
 void rd_kafka_mock_group_initial_rebalance_delay_ms(rd_kafka_mock_cluster_t *, int32_t)
     __attribute__((weak));
 

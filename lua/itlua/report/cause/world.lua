@@ -22,7 +22,6 @@ local function known_ports(facts)
 end
 
 local function refused(facts)
-  local text = facts.message
   local so = facts.code == "ECONNREFUSED" or facts:says "ECONNREFUSED" or facts:says "[Cc]onnection refused"
   if not so or facts.kind == "service" then return nil end
   local host, port = target(facts)
