@@ -95,12 +95,19 @@ $(BUILD)/bind/$(1).so: $(call obj,$(call module_src,$(1))) $(BUILD)/inputs
 endef
 $(foreach b,$(BUILT_MODULES),$(eval $(call module,$(b))))
 
+STUBS := $(BUILD)/lua/itlua/cli/stubs.lua
 # Lua as bytecode, and the modules, as one C file of arrays.
 $(BUILD)/pack: src/app/pack.c $(BUILD)/flags
 	$(call show,CC  )$(CC) -std=c11 -D_GNU_SOURCE $(WARNINGS) -O1 $(INCLUDES) -o $@ $< $(shell pkg-config --libs lua5.4)
-$(BUILD)/embedded.c: $(BUILD)/pack $(LUA_SRC) $(BUNDLED_SRC) $(MODULES) $(BUILD)/inputs tests/ci/texts
+$(BUILD)/embedded.c: $(BUILD)/pack $(LUA_SRC) $(BUNDLED_SRC) $(MODULES) $(STUBS) $(BUILD)/inputs tests/ci/texts
 	@tests/ci/texts $(BUILD)/lua/itlua/repl/texts.lua
 	$(call show,PACK)$(BUILD)/pack $@ lua:lua $(BUILD)/lua:lua $(BUNDLED) $(MODULES)
+# What editors are told of the public modules: all but what is ours alone.
+STUBBED := $(filter-out $(foreach m,blame cli closing diff event evidence language mask mediator policy repl report show spec,\
+  lua/itlua/$(m).lua lua/itlua/$(m)/%),$(filter %.lua,$(LUA_SRC)))
+$(STUBS): $(BUILD)/pack src/app/stubs.lua $(STUBBED) $(BUILD)/inputs
+	@mkdir -p $(@D)
+	$(call show,STUB)$(BUILD)/pack --run src/app/stubs.lua lua $@ $(STUBBED)
 $(BUILD)/obj/embedded.o: $(BUILD)/embedded.c
 	@mkdir -p $(@D)
 	$(call show,CC  )$(CC) -std=c11 -O0 -fPIC -c -o $@ $<

@@ -5,12 +5,17 @@
  *
  * DIR:PREFIX takes every .lua file below DIR as module PREFIX.path.to.file ("lua:lua" takes the files' own paths, and an
  * init.lua names its folder). Chunk names are "=itlua:http" for ours, "@luassert/assert.lua" for what is bundled.
+ *   pack --run SCRIPT.lua ARGUMENT…
+ *
+ * runs a script of the build, for machines without a Lua.
+ *
  * Files that end in .html, .css or .js become modules whose value is their text: itlua.report.html.style.css.
  */
 #include <dirent.h>
 #include <inttypes.h>
 #include <lauxlib.h>
 #include <lua.h>
+#include <lualib.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -174,7 +179,22 @@ static void table(FILE *out, const char *name, const char *array, const item *it
   fprintf(out, "  {0, 0, 0}};\n");
 }
 
+static int run(int argc, char **argv) {
+  lua_State *L = luaL_newstate();
+  luaL_openlibs(L);
+  lua_newtable(L);
+  for (int i = 2; i < argc; i++) {
+    lua_pushstring(L, argv[i]);
+    lua_rawseti(L, -2, i - 2);
+  }
+  lua_setglobal(L, "arg");
+  if (luaL_dofile(L, argv[2])) die(lua_tostring(L, -1), argv[2]);
+  lua_close(L);
+  return 0;
+}
+
 int main(int argc, char **argv) {
+  if (argc > 2 && strcmp(argv[1], "--run") == 0) return run(argc, argv);
   if (argc < 3) die("usage: pack OUT.c DIR:PREFIX… MODULE.so…", "arguments");
   char temporary[1024];
   snprintf(temporary, sizeof temporary, "%s.new", argv[1]);

@@ -46,6 +46,44 @@ Begins a project: what is written passes, and nothing that is there is touched.
     = specs  (has files: no first spec)
     = .gitlab-ci.yml  (is there: left as it is)
 
+What an editor has to know: stubs of every public module, for LuaLS. A newer program writes newer ones.
+
+  $ mkdir editor; itlua init --ci none --editor -C editor | sed 's/([0-9]* modules)/(N modules)/'
+    + itlua.lua
+    + specs/first_spec.lua
+    + .gitignore
+    + .luarc.json
+    + .itlua/.gitignore
+    + .itlua/types  (N modules)
+  
+  itlua runs the specs; itlua --watch runs them again with each change.
+  $ cat >check.lua <<'END'
+  > local fs, json = require "itlua.fs", require "itlua.json"
+  > print(json.decode(fs.read("editor/.luarc.json"))["workspace.library"][1])
+  > local count = 0
+  > for _, name in ipairs(fs.list("editor/.itlua/types", { recursive = true })) do
+  >   if name:find("%.lua$") then
+  >     count = count + 1
+  >     local text = fs.read("editor/.itlua/types/" .. name)
+  >     assert(load(text, "@" .. name))
+  >     assert(text:find("^%-%-%-@meta\n"), name)
+  >   end
+  > end
+  > assert(count > 40, count)
+  > local http = fs.read("editor/.itlua/types/itlua/http.lua")
+  > assert(http:find("---@return itlua.http.Client\nfunction http.client(options) end", 1, true), http)
+  > assert(not http:find("native", 1, true))
+  > for _, module in ipairs { "http", "sql", "redis", "kafka", "server", "task", "services", "fs", "json", "process" } do
+  >   assert(fs.exists("editor/.itlua/types/itlua/" .. module .. ".lua"), module)
+  > end
+  > END
+  $ itlua exec check.lua
+  .itlua/types
+  $ cat editor/.itlua/.gitignore; itlua init --ci none --editor -C editor | grep 'luarc\|types' | sed 's/([0-9]* modules)/(N modules)/'
+  *
+    = .luarc.json  (is there: left as it is)
+    + .itlua/types  (N modules)
+
 Only what the folder is for; a folder of specs that is there; what cannot be written.
 
   $ mkdir -p hub/.github hub/spec; : >hub/spec/a_spec.lua; itlua init -C hub | head -n 4; ls -A hub
