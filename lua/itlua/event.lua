@@ -71,6 +71,7 @@
 ---@field timeline? string      where a reporter asked for them (its module has `wants_timelines`) and no problem of the
 ---test brought it: the spans of the test, with less data than those of a failure
 
+-- A span with `log` is a line that a service or a container printed; its `what` is the service's name.
 -- A span of a timeline: `at` in seconds on a clock of its own (differences count), `seconds` it took, `what` ("http.request",
 -- "sql.query", "redis", "server", a service's name for a line that it printed), `detail` (to whom), `outcome` (what came of it;
 -- "still waiting" and "still running" where it was not over), and `data` where there is more to tell:
@@ -102,6 +103,16 @@
 ---@field error_kind? string    `kind` of an itlua error object
 ---@field error_code? string
 ---@field timeline? string      JSON array of spans {at, seconds, what, detail, outcome, data?} of the test so far, see below
+---@field error_table? string   these three: what an SQL error names
+---@field error_constraint? string
+---@field error_detail? string
+---@field waits? string         of a test whose time was over: JSON array of {where, what, detail, seconds, spawned?}, what each of
+---its tasks waited for, its own wait first
+---@field services? string      JSON array of itlua.lua's services as they are now: {name, kind, state, exit, host, port, url}
+---@field transactions? string  JSON array of database sessions that stand idle in a transaction, where a statement did not
+---come back: {pid, name, database, query, seconds}
+---@field cause? string         the likely cause and where to look, ready to print, a line or several (report/cause.lua)
+---@field cause_key? string     failures with the same key are one story
 ---@field diff? string          the readable diff, ready to print
 ---@field curl? string          the last request of the test as a curl command
 ---@field excerpt? string       in recordings (jsonl): the lines of source around it
@@ -126,6 +137,21 @@
 ---@field ev "blocked"
 ---@field file string
 ---@field seconds number
+
+-- Events that reporters do not get, but what shows a run while it runs does, at once (`glimpse` in report/init.lua): those of
+-- tests that run, long before their file's events are delivered together, and these.
+
+---@class itlua.event.waiting    a test that takes long
+---@field ev "waiting"
+---@field file string
+---@field id integer
+---@field what string         what it waits for: "sql SELECT pg_sleep(60)"
+
+---@class itlua.event.service    one of itlua.lua's
+---@field ev "service"
+---@field name string
+---@field state "starting"|"ready"
+---@field at number
 
 ---@class itlua.event.file_end
 ---@field ev "file_end"

@@ -22,9 +22,13 @@ const char *const it_version = ITLUA_VERSION;
 
 static const double CLEANUP = 5; /* seconds for what a script left running */
 
+static volatile sig_atomic_t stays;
+void it_stay_without_reader(void) { stays = 1; }
+
 /* A worker that died while something was sent to it is the supervisor's business; whoever read the output and went away
  * (`itlua | head`) ends the program as usual. A handler, unlike SIG_IGN, does not outlive an exec. */
 static void broken_pipe(int number) {
+  if (stays) return; /* there are other reports to write */
   struct pollfd out = {STDOUT_FILENO, POLLOUT, 0};
   if (poll(&out, 1, 0) < 1 || !(out.revents & POLLERR)) return;
   signal(number, SIG_DFL);

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -86,11 +87,26 @@ static int l_terminal(lua_State *L) {
   return 1;
 }
 
-/* columns() -> the width of the terminal, nil without one */
+/* columns() -> the width of the terminal and its height, nil without one */
 static int l_columns(lua_State *L) {
   struct winsize size;
   if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return 0;
   lua_pushinteger(L, size.ws_col);
+  lua_pushinteger(L, size.ws_row);
+  return 2;
+}
+
+/* stay(): the program goes on when nobody reads its standard output any more */
+static int l_stay(lua_State *L) {
+  (void)L;
+  it_stay_without_reader();
+  return 0;
+}
+
+/* unread() -> whether the standard output is a pipe or socket whose reader has gone */
+static int l_unread(lua_State *L) {
+  struct pollfd out = {STDOUT_FILENO, POLLOUT, 0};
+  lua_pushboolean(L, poll(&out, 1, 0) == 1 && (out.revents & POLLERR));
   return 1;
 }
 
@@ -158,6 +174,8 @@ int it_luaopen_cli(lua_State *L) {
                                        {"chdir", l_chdir},
                                        {"terminal", l_terminal},
                                        {"columns", l_columns},
+                                       {"stay", l_stay},
+                                       {"unread", l_unread},
                                        {"cores", l_cores},
                                        {"limit", l_limit},
                                        {"connects", l_connects},

@@ -17,5 +17,6 @@ void it_local_tend(void);
 
 /* What main.c knows. */
 extern const char *const it_version;
+void it_stay_without_reader(void); /* nobody reading the standard output is no reason to end */
 
 #endif

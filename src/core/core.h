@@ -198,8 +198,8 @@ void it_span_forget_data(lua_State *L, it_state *st);
 uint64_t it_span_begin(it_state *st, const char *what, const char *detail);
 void it_span_end(it_state *st, uint64_t serial, const char *outcome);
 int it_span_push(lua_State *L, it_state *st, uint64_t since);
-/* What each task born after `since`, the main one aside, waits for. */
-int it_span_push_waits(lua_State *L, it_state *st, uint64_t since);
+/* What each task born after `since` waits for, and the main one. */
+int it_span_push_waits(lua_State *L, it_state *st, uint64_t since, bool with_main);
 void it_span_free(it_state *st);
 
 /* error.c */

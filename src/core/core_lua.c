@@ -256,9 +256,11 @@ static int l_timeline(lua_State *L) {
   return it_span_push(L, it_state_of(L), (uint64_t)luaL_optinteger(L, 1, 0));
 }
 
-/* waits([mark]) -> array of {what, detail, seconds, spawned, where}: what each task born after the mark waits for */
+/* waits([mark [, main]]) -> array of {what, detail, seconds, spawned, where}: what each task born after the mark waits for,
+ * and the main one if that is wanted */
 static int l_waits(lua_State *L) {
-  return it_span_push_waits(L, it_state_of(L), (uint64_t)luaL_optinteger(L, 1, 0));
+  return it_span_push_waits(L, it_state_of(L), (uint64_t)luaL_optinteger(L, 1, 0),
+                            lua_toboolean(L, 2));
 }
 
 /* ---- errors ---- */

@@ -163,12 +163,13 @@ static const char *line_of(lua_State *L, const it_task *t) {
   return lua_tostring(L, -1);
 }
 
-int it_span_push_waits(lua_State *L, it_state *st, uint64_t since) {
+int it_span_push_waits(lua_State *L, it_state *st, uint64_t since, bool with_main) {
   lua_Integer n = 0;
   lua_newtable(L);
   for (const it_task *t = st->tasks; t; t = t->next) {
     const it_op *op = t->pending;
-    if (t->dead || t->quiet || t->main || t->birth <= since || !op || op->done) continue;
+    if (t->dead || t->quiet || !op || op->done) continue;
+    if (t->main ? !with_main : t->birth <= since) continue;
     lua_createtable(L, 0, 5);
     lua_pushstring(L, op->cls->name);
     lua_setfield(L, -2, "what");

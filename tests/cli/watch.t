@@ -80,11 +80,11 @@ A key ends the run that is under way; so does a signal, and the terminal is as i
   $ echo 'it("is slow", function() require("itlua.task").sleep(60) end)' >specs/b_spec.lua
   $ terminal 'itlua --watch specs/b_spec.lua --timeout 100' <<'END'
   > expect watch: everything
-  > expect  specs/b_spec.lua
+  > expect b_spec.lua:1  is slow
   > send \r
   > expect Interrupted
   > expect watch: everything
-  > expect  specs/b_spec.lua
+  > expect b_spec.lua:1  is slow
   > send q
   > expect Interrupted
   > end
@@ -93,7 +93,7 @@ A key ends the run that is under way; so does a signal, and the terminal is as i
   exit code 3
   line mode echo
   $ terminal 'itlua --watch specs/b_spec.lua --timeout 100' <<'END'
-  > expect  specs/b_spec.lua
+  > expect b_spec.lua:1  is slow
   > send \x03
   > expect Interrupted
   > end

@@ -60,6 +60,7 @@ add(run, "j jobs", "N", "count", "worker processes (default: one per core; 1 wit
 add(run, "concurrency", "N", "count", "files at a time in each worker (default: 8; 1 without an itlua.lua)")
 add(run, "timeout", "SECONDS", "number", "what a test may take; 0: for ever (default: 30)")
 add(run, "file-timeout", "SECONDS", "number", "what a file's body, a block's or a hook may take (default: 60)")
+add(run, "heartbeat", "SECONDS", "number", "how long a test may be silent in a log before it is mentioned (default: 30)")
 add(run, "x fail-fast", nil, "flag", "stop after the first failure or error")
 add(run, "max-failures", "N", "count", "stop after N failures and errors")
 add(run, "retries", "N", "whole", "a test that fails runs up to N times again; one that passes then is flaky")

@@ -7,7 +7,18 @@ local system = require "itlua.cli.core"
 
 local outputs = {}
 
-local function to_stdout(text) io.stdout:write(text) end
+local unread -- nobody reads the standard output any more (`| head`), and there are reports in files: the run goes on
+
+local function to_stdout(text)
+  if not unread then io.stdout:write(text) end
+end
+
+-- Where it is a pipe, and its reader has gone.
+local function look_for_reader()
+  if unread or not system.unread() then return end
+  unread = true
+  io.stderr:write "itlua: nobody reads the standard output any more; the run goes on for its other reports\n"
+end
 
 -- A report's file. What cannot be written is kept in mind and nothing more is written; the run goes on.
 local File = {}
@@ -47,11 +58,19 @@ local function unknown(kind, why)
   return why
 end
 
+-- Logs of CI servers are read later, also where the server gives them a terminal.
+local function ci()
+  return (os.getenv "CI" or "") ~= "" and os.getenv "CI" ~= "false"
+end
+
 local function options_for(kind, settings, args, tty, to_file, shared)
   return {
     args = args, verbose = settings.verbose, defer_print = settings["defer-print"],
     suppress_pending = settings["suppress-pending"], lang = settings.lang, tty = tty,
-    columns = tty and system.columns() or nil, dumb = os.getenv("TERM") == "dumb" or settings.debug, program = settings.program,
+    columns = tty and system.columns() or nil, size = tty and system.columns or nil, heartbeat = settings.heartbeat,
+    expected = settings.expected, getenv = os.getenv,
+    live = tty and os.getenv("TERM") ~= "dumb" and not ci() and not settings.debug,
+    program = settings.program,
     lpath = settings.lpath, cpath = settings.cpath,
     history = kind == "html" and require("itlua.cli.history").runs() or nil, results = shared,
     mask = settings.mask, err = not to_file and function(text) io.stderr:write(text) end or nil,
@@ -107,13 +126,28 @@ function outputs.open(settings)
   end
   if settings["enable-sound"] then reporters[#reporters + 1] = report.new("sound", {}, to_stdout) end
 
-  local group = report.group(reporters, {
+  local group
+  group = report.group(reporters, {
     mask = settings.mask,
-    warn = function(text) io.stderr:write("itlua: ", text, "\n") end,
+    warn = function(text)
+      group.hush()
+      io.stderr:write("itlua: ", text, "\n")
+    end,
   })
   group.timelines = timelines
+  -- How often a worker tells what a test that takes long waits for.
+  group.heartbeat = system.terminal(1) and not ci() and 1 or math.min(10, (settings.heartbeat or 30) / 3)
+  if handles[1] then
+    system.stay()
+    local tick = group.tick
+    function group.tick(self, now)
+      tick(self, now)
+      look_for_reader()
+    end
+  end
   function group.close()
     local flushed, problem = io.stdout:flush()
+    flushed = flushed or handles[1] ~= nil and system.unread()
     local files = true
     for _, handle in ipairs(handles) do files = handle:close() and files end
     if not flushed then return false, problem, files end

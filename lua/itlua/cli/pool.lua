@@ -25,6 +25,7 @@ local verdict = require "itlua.cli.verdict"
 ---@field settings table       for the workers
 ---@field limit? integer       stop after so many failures and errors
 ---@field deliver fun(ev: table)
+---@field glimpse? fun(ev: table, worker: integer)   told of everything as it comes
 ---@field on_interrupt fun(signal: string, seconds: number)
 ---@field signal? fun(): string       waits for what ends the run early; by default for a signal
 ---@field failed? integer      failures and errors of earlier repetitions
@@ -163,6 +164,8 @@ end
 
 local function receive(self, worker, ev)
   local kind, job = ev.ev, ev.file and worker.jobs[ev.file]
+  if self.plan.glimpse then self.plan.glimpse(ev, worker.number) end
+  if kind == "waiting" then return end
   if not job then return deliver(self, ev) end
   if kind == "file_start" then
     ev.worker = worker.number

@@ -7,6 +7,7 @@ local find = require "itlua.cli.find"
 local history = require "itlua.cli.history"
 local options = require "itlua.cli.options"
 local pool = require "itlua.cli.pool"
+local pulse = require "itlua.cli.pulse"
 local running = require "itlua.cli.running"
 local select = require "itlua.cli.select"
 local system = require "itlua.cli.core"
@@ -82,8 +83,7 @@ end
 
 local supervisors_own = {
   "ROOT", "output", "Xoutput", "jobs", "concurrency", "mask", "secrets", "log-success", "project", "directory", "services",
-  "profiles",
-  "connections",
+  "connections", "expected", "heartbeat", "profiles",
 }
 
 -- What --debug means for the rest. Returns what is wrong with it.
@@ -154,7 +154,11 @@ local function repetition(number, job, tell)
     randomized = (settings["shuffle-files"] or settings["shuffle-tests"]) and true or false,
   })
   function plan.deliver(ev) tell(counts, ev) end
-  local interrupted = #files > 0 and pool.run(plan.files, plan) or nil
+  local interrupted
+  if #files > 0 then
+    local _ <close> = job.reports.glimpse and pulse.start(job.reports, job.services) or nil
+    interrupted = pool.run(plan.files, plan)
+  end
   local nothing
   if counts.tests == 0 and counts.failures + counts.errors == 0 and not interrupted and not job.idle then
     nothing = account.nothing_ran(settings, files, job.roots)
@@ -346,6 +350,7 @@ function run.once(given, rest, args, all, hold)
   local reports, log = no_reports, nil
   if not settings.list and not settings.bisect then
     history.prepare_reports(settings.output)
+    settings.expected = pulse.expected(job)
     reports, wrong = require("itlua.cli.outputs").open(settings)
     if not reports then return refuse(wrong) end
     log, wrong = open_log(settings)
@@ -353,7 +358,16 @@ function run.once(given, rest, args, all, hold)
   end
   local past = not settings.list and job.past or nil
   job.plan = plan_of(job, args, hold)
-  job.plan.settings.timelines = reports.timelines
+  job.reports = reports
+  if reports.glimpse then
+    local on_interrupt_of_plan = job.plan.on_interrupt
+    function job.plan.glimpse(ev, worker) reports:glimpse(ev, worker) end
+    function job.plan.on_interrupt(...)
+      reports.hush()
+      on_interrupt_of_plan(...)
+    end
+  end
+  job.plan.settings.timelines, job.plan.settings.heartbeat = reports.timelines, reports.heartbeat
   local services <close> = hold and running.keep(hold.keep_services, settings, files)
     or not hold and running.start(settings, files) or nil
   job.services = services

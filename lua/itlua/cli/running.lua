@@ -38,7 +38,7 @@ function running.keep(keeper, settings, files)
   end
   local kept = keeper.services
   return setmetatable({
-    socket = kept.socket, started = function() return kept:started() end,
+    socket = kept.socket, started = function() return kept:started() end, news = function() return kept:news() end,
   }, { __close = function() end })
 end
 

@@ -253,6 +253,7 @@ end
 ---@field color boolean
 ---@field columns integer
 ---@field verbose boolean
+---@field fold? fun(title: string, body: string, at: number): string   folds what is long, in logs that can
 ---@field sources fun(path: string): string[]?
 ---@field run? table
 ---@field program? string
@@ -283,14 +284,30 @@ function failure_view.full(view, record, names, printed)
   local curl = message_lines(view, record, lines)
   wait_lines(view, record, lines)
   source_lines(view, record, lines)
-  timeline_lines(view, record, lines)
-  output_lines(view, printed, lines)
-  stack_lines(view, record, lines)
-  cause_lines(view, record, lines)
-  footer_lines(view, record, lines, curl)
+  local details = view.fold and {} or lines
+  timeline_lines(view, record, details)
+  output_lines(view, printed, details)
+  stack_lines(view, record, details)
+  local rest = view.fold and {} or lines
+  cause_lines(view, record, rest)
+  footer_lines(view, record, rest, curl)
   local parts = header(view, record, names)
   parts[#parts + 1] = ""
-  for _, line in ipairs(lines) do parts[#parts + 1] = line ~= "" and "  " .. line or "" end
+  local function add(list)
+    for _, line in ipairs(list) do parts[#parts + 1] = line ~= "" and "  " .. line or "" end
+  end
+  add(lines)
+  if view.fold then
+    if details[1] then
+      local from = #parts + 1
+      add(details)
+      local body = table.concat(parts, "\n", from) .. "\n"
+      for i = #parts, from, -1 do parts[i] = nil end
+      local at = record.test and record.test.at or view.run and view.run.at or 0
+      parts[from] = view.fold("what happened, and what was printed: " .. names[#names], body, at):gsub("\n$", "")
+    end
+    add(rest)
+  end
   return table.concat(parts, "\n") .. "\n\n"
 end
 

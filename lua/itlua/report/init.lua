@@ -206,6 +206,18 @@ function report.group(reporters, opts)
     each("event", watch:event(ev))
   end
   function group.finish() each "finish" end
+  local function shown(method, ...)
+    for i, reporter in ipairs(reporters) do
+      local inner = reporter.inner
+      if not failed[i] and inner and inner[method] then pcall(inner[method], inner, ...) end
+    end
+  end
+  --- Something happens in a worker, which `event` tells of when its file has ended: for what shows a run while it runs.
+  function group.glimpse(_, ev, worker) shown("glimpse", mask and masked(ev, mask) or ev, worker) end
+  --- Time has passed.
+  function group.tick(_, now) shown("tick", now) end
+  --- Somebody else is about to write to the terminal.
+  function group.hush() shown "hush" end
   --- Whether a reporter had to be left out.
   function group.broken() return next(failed) ~= nil end
   return group

@@ -1,10 +1,14 @@
 --- `terminal`: itlua's own report for people. A line a finished file, every failure in full as it happens, a summary.
--- On a terminal a last line, redrawn, says how far the run is.
+-- On a terminal a few lines at its end, drawn again and again, say what the run is at (live.lua); in a log a test that is
+-- silent for long is mentioned.
 
 local anatomy = require "itlua.report.anatomy"
 local capture = require "itlua.report.capture"
 local failure_view = require "itlua.report.failure_view"
+local live = require "itlua.report.live"
+local log = require "itlua.report.log"
 local paint = require "itlua.report.paint"
+local screen = require "itlua.report.screen"
 local summary = require "itlua.report.summary"
 local tally = require "itlua.report.tally"
 local text = require "itlua.report.text"
@@ -12,11 +16,7 @@ local text = require "itlua.report.text"
 local terminal = {}
 
 local function say(self, line)
-  if self.status_shown then
-    self.out("\r\27[K")
-    self.status_shown = false
-  end
-  self.out(line)
+  if self.screen then self.screen:print(line) else self.out(line) end
 end
 
 -- The names of the blocks around a test and its own, outermost first.
@@ -85,25 +85,6 @@ local function print_failure(self, record, printed)
   say(self, failure_view.full(view, record, names, printed))
 end
 
-local function show_status(self, ev)
-  if not self.tty then return end
-  local at = ev.at
-  if at and self.status_at and at - self.status_at < 0.08 and self.status_shown then return end
-  self.status_at = at or self.status_at
-  local p, t = self.view.paint, self.tally
-  local done = t.file_count
-  local total = self.run and self.run.files or 0
-  local parts = { ("%d/%d files"):format(done, total), "✓ " .. t.success_count }
-  local failed = self.counts.failed + self.counts.errors
-  if failed > 0 then parts[#parts + 1] = p("red", "✗ " .. failed) end
-  if t.pending_count > 0 then parts[#parts + 1] = p("yellow", "◌ " .. t.pending_count) end
-  local left = " " .. table.concat(parts, "  ")
-  local name = "  " .. (ev.file or "")
-  if ev.name then name = name .. ":" .. ev.line .. "  " .. text.one_line(ev.name) end
-  self.out("\r\27[K" .. left .. p("dim", text.clip(name, math.max(0, self.view.columns - text.width(left) - 1))))
-  self.status_shown = true
-end
-
 -- ---- events
 
 local function reset(self)
@@ -114,7 +95,8 @@ end
 local on = {}
 
 function on.run_start(self, ev)
-  self.run, self.view.run = ev, ev
+  self.run, self.view.run, self.over = ev, ev, false
+  if self.live then self.live:begin(ev) end
   if (ev.run or 1) > 1 then
     reset(self)
     say(self, "\n")
@@ -134,7 +116,6 @@ end
 function on.file_start(self, ev)
   self.files[ev.file] = nil
   file_state(self, ev.file)
-  show_status(self, ev)
 end
 
 function on.block_start(self, ev)
@@ -147,10 +128,6 @@ end
 
 function on.left(self, ev)
   self.left[#self.left + 1] = { left = ev.left }
-end
-
-function on.test_start(self, ev)
-  show_status(self, ev)
 end
 
 function on.output(self, ev)
@@ -250,14 +227,19 @@ function on.file_end(self, ev)
   end
   if ev.crashed then facts[#facts + 1] = p("red", "its worker ended: " .. ev.crashed) end
   if ev.skipped then facts[#facts + 1] = p("yellow", "skipped: " .. ev.skipped) end
-  local name = text.visible(ev.file)
-  local wanted = math.max(24, math.min(56, self.view.columns - 34))
+  local name, columns = text.visible(ev.file), self.view.columns
   local duration = p("dim", text.pad(text.duration(ev.seconds), 8, true))
-  say(self, ("%s %s  %s  %s\n"):format(sign, text.pad(name, wanted), duration, table.concat(facts, ", ")))
+  if columns < 50 then -- counts are at the end, too
+    name = text.clip(name, math.max(6, columns - 13))
+    say(self, ("%s %s  %s\n"):format(sign, text.pad(name, columns - 13), duration))
+  else
+    name = text.pad(name, math.max(24, math.min(56, columns - 34)))
+    say(self, ("%s %s  %s  %s\n"):format(sign, name, duration, table.concat(facts, ", ")))
+  end
   if state.failed + state.errors > 0 then say(self, "\n") end
   self.after = state.failed + state.errors > 0 and "failure" or "file"
   self.files[ev.file] = nil
-  show_status(self, ev)
+  if self.live then self.live:delivered(ev.file) end
 end
 
 function on.blocked(self, ev)
@@ -265,6 +247,8 @@ function on.blocked(self, ev)
 end
 
 function on.run_end(self, ev)
+  self:hush()
+  self.over = true
   summary.print(self, ev)
 end
 
@@ -297,20 +281,67 @@ function Reporter:event(ev)
   if handler then handler(self, ev, result) end
 end
 
+-- ---- while it runs
+
+local NARROW, WIDE = 20, 140 -- columns used at least and at most
+
+local function usable(columns) return math.max(NARROW, math.min(columns, WIDE)) end
+
+--- Something happens in a worker.
+function Reporter:glimpse(ev, worker)
+  if self.live then self.live:glimpse(harmless(ev), worker) end
+  if self.heartbeat then self.heartbeat:glimpse(ev) end
+end
+
+--- Time has passed: what is shown is drawn again.
+---@param now number     seconds on the wall clock
+function Reporter:tick(now)
+  if self.over or not self.run then return end
+  if self.screen then
+    self.now = now
+    self.screen:draw()
+  elseif self.heartbeat then
+    self.heartbeat:tick(now)
+  end
+end
+
+--- Somebody else is about to write to the terminal.
+function Reporter:hush()
+  if self.screen then self.screen:clear() end
+end
+
+local function watch(self, opts)
+  if opts.live and opts.size then
+    local expected = opts.expected
+    self.live = live.new {
+      paint = self.view.paint, expected = expected and expected.of, files = expected and expected.files,
+    }
+    self.screen = screen.new(self.out, opts.size, function(columns, rows)
+      self.view.columns = usable(columns)
+      return self.live:lines(self.now, columns, rows)
+    end)
+  else
+    self.heartbeat = log.heartbeat(function(line) say(self, line) end, opts.heartbeat)
+  end
+end
+
 ---@param opts table           see report.new
 ---@param out fun(text: string)
 function terminal.new(opts, out)
   local columns = opts.columns or 100
+  local host = opts.getenv and log.host(opts.getenv)
   local self = setmetatable({
-    out = out, tally = tally.new(opts), verbose = opts.verbose, tty = opts.tty and opts.color ~= nil and not opts.dumb,
+    out = out, tally = tally.new(opts), verbose = opts.verbose,
     files = {}, list_tests = opts.verbose or opts.list_tests,
     view = failure_view.new {
-      paint = paint.new(opts.color), color = opts.color or false, columns = math.max(40, math.min(columns, 140)),
+      paint = paint.new(opts.color), color = opts.color or false, columns = usable(columns),
+      fold = host and function(title, body, at) return log.folded(host, title, body, at) end or nil,
       verbose = opts.verbose or false, sources = anatomy.sources(opts.read, opts.mask), program = opts.program,
     },
   }, Reporter)
   function self.say(line) say(self, line) end
   reset(self)
+  watch(self, opts)
   return self
 end
 

@@ -24,7 +24,7 @@ local Entry = {}
 Entry.__index = Entry
 
 --- An entry of the host.
----@param host table      entries by name, `folder()` for data, `tell(entry)` that a start has ended
+---@param host table      entries by name, `folder()` for data, `tell(entry)` that a start has begun or ended
 ---@param name string
 ---@param spec itlua.services.Spec
 ---@return itlua.services.Entry
@@ -260,6 +260,7 @@ function Entry:start()
   if self.state == "idle" or self.state == "stopped" then
     local way = self.state == "stopped" and self.instance and self.instance.launch and self.relaunch or bring_up
     self.state, self.failure, self.began = "starting", nil, core.now()
+    self.host.tell(self)
     self.task = core.daemon(function()
       local ok, failure = pcall(way, self)
       if not ok then failure = verdict.failed(self, "START", "it cannot be started", failure, self:log(nil, 30)) end

@@ -134,6 +134,10 @@ end
 
 -- For the report of the run: whoever started the host reads its output (link.lua).
 local function tell(entry)
+  if entry.state == "starting" then
+    io.stdout:write(("starting %s\n"):format(entry.name))
+    io.stdout:flush()
+  end
   if entry.state ~= "ready" or entry.told then return end
   entry.told = true
   io.stdout:write(("started %s  %s (%s, %.2f s)\n"):format(entry.name, entry.title, entry.provider, entry.seconds))

@@ -94,6 +94,16 @@ function Running:started()
   return lines[1] and table.concat(lines, "\n") or nil
 end
 
+--- What its host has printed since the last call: a line when a service begins to start, and one when it has.
+---@return string
+function Running:news()
+  local text = self.process and self.process:output() or ""
+  local seen = self.seen or 0
+  local last = text:match "^.*()\n" or 0
+  self.seen = math.max(seen, last)
+  return text:sub(seen + 1, self.seen)
+end
+
 --- Ends it and all that it runs.
 function Running:close()
   if not self.process then return end

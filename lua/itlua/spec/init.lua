@@ -103,6 +103,7 @@ function spec.new(options, emit)
     options = options, emit = emit, recorder = recorder, suite = new_suite(options, recorder),
     loaders = words_of(options.loaders, { "lua", "moonscript" }), mark = core.mark(),
   }, Session)
+  if options.heartbeat then require("itlua.spec.heartbeat").start(recorder, options.heartbeat, emit) end
   helper.set_arguments(options.arg)
   compat.install(session.suite)
   if options.lang and options.lang ~= "en" then compat.speak(options.lang) end

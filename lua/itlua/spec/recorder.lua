@@ -16,6 +16,7 @@ local NO_BLOCK = { id = 0 }
 ---@field listing boolean     names instead of everything that happens
 ---@field blocks table        by element: {id, name, began}; a file's has no name
 ---@field tests table         by element: its id
+---@field running? integer   the id of the test that runs
 ---@field ending? table       a test_end that waits for what the test's cleanup brings
 ---@field told_timeline? boolean   the running test's timeline went out with a problem
 ---@field after? table[]      problems that came after it
@@ -159,6 +160,7 @@ function Recorder:test_start(element, parent)
     id = self.ids + 1
     self.ids, self.tests[element] = id, id
   end
+  self.running = id
   local line = element.line or declared(element) or 0
   local last = type(run) == "function" and element.descriptor == "it" and last_line(run) or line
   self.test_began, self.test_name, self.test_block, self.test_line = now(), full, block.id, line
@@ -173,6 +175,7 @@ end
 --- The test's result stands. Its event waits until `release`: cleanup may still find what the test left open.
 function Recorder:test_end(element, _, status)
   local id = self.tests[element]
+  self.running = nil
   if not id then return end
   self.ending = { ev = "test_end", file = self.file, id = id, status = status, seconds = now() - self.test_began }
 end

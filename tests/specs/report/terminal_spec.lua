@@ -2,7 +2,6 @@
 local here = debug.getinfo(1, "S").source:match "^@(.*)[/\\]" or "."
 local replay = dofile(here .. "/replay.lua")
 local json = require "itlua.json"
-local report = require "itlua.report"
 local text = require "itlua.report.text"
 
 local screens = replay.fixtures .. "screens/"
@@ -130,20 +129,6 @@ describe("the terminal's report", function()
     assert.is_nil(printed:find("[\0-\9\11-\31\127]"))
     assert.is_truthy(utf8.len(printed))
     assert.is_nil(printed:find("\xC2[\x80-\x9F]"))
-  end)
-
-  it("redraws a status line on a terminal and removes it at the end", function()
-    local parts = {}
-    local reporter = assert(report.new("terminal", { tty = true, color = false, columns = 60 }, function(part)
-      parts[#parts + 1] = part
-    end))
-    for _, ev in ipairs(replay.run { { status = "success" }, { status = "success" } }) do reporter:event(ev) end
-    local printed = table.concat(parts)
-    assert.matches("\r\27%[K 0/1 files  ✓ 1", printed)
-    -- What is left on the screen.
-    local screen = printed:gsub("[^\n]*\r\27%[K", "")
-    assert.is_nil(screen:find("files", 1, true) and screen:match "0/1 files")
-    for _, line in ipairs(text.lines(printed:gsub("\r\27%[K", "\n"))) do assert.is_true(text.width(line) <= 60) end
   end)
 
   it("does not mix up files whose events interleave", function()
