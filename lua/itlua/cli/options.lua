@@ -105,7 +105,7 @@ add(run, "coverage-config-file", "FILE", "string", "LuaCov's settings")
 
 group = "What comes out"
 add(run, "o output", "KIND[:FILE]", "list",
-  "how to report, and where: utfTerminal, plainTerminal, TAP, junit, gtest, json, …; a handler's file or module")
+  "how to report, and where; several at once, see Reports below. Or a busted handler's file or module")
 add(run, "Xoutput", "OPTIONS", "commas", "options for the output handler")
 add(run, "v verbose", nil, "flag", "errors with their tracebacks", { negatable = true })
 add(run, "defer-print", nil, "flag", "print results when all is done", { negatable = true })

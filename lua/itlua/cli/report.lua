@@ -36,7 +36,7 @@ A line that is no event is said with its place, and the rest is used.
 
 Exit code: 0 the reports were written; 1 one could not be, or a recording is damaged or
 ends early; 2 wrong usage, or a file that holds no events.
-]=] .. options.describe(list)
+]=] .. options.describe(list) .. require("itlua.report").describe()
 end
 
 -- Keeps what was recorded as if it had run here.

@@ -34,6 +34,14 @@ report.kinds = {
   { name = "sound", says = "busted's: says aloud how it went" },
 }
 
+--- The kinds, for a `--help`.
+---@return string
+function report.describe()
+  local lines = { "\nReports (-o KIND[:FILE]; -o html:report.html -o junit:junit.xml -o terminal):" }
+  for _, kind in ipairs(report.kinds) do lines[#lines + 1] = ("  %-14s %s"):format(kind.name, kind.says) end
+  return table.concat(lines, "\n") .. "\n"
+end
+
 --- Which report a run gets without `-o`.
 ---@param facts {project: boolean, tty: boolean}   project: there is an itlua.lua
 ---@return string
