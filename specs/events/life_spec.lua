@@ -1,4 +1,4 @@
--- itlua: lock=shop
+-- itlua: lock=shop, lock=bus
 local encode = require "itlua.encode"
 local http = require "itlua.http"
 local services = require "itlua.services"
@@ -21,20 +21,21 @@ describe("an order", function()
   local notifier = http.client { base_url = services.notifier.url }
 
   it("is made, paid, assigned, done, and everybody knows", function()
+    dora:put("/stock/boiler", { json = { quantity = 5 } }):check()
     local earned = figures:get("/figures/ada"):json().revenue
     local events = bus:capture "orders"
     local order = shop:order(ada, { { sku = "boiler", quantity = 1 } })
     assert.row(db, "SELECT * FROM orders WHERE id = $1", order.id).has { status = "pending", paid = false, total = 89900 }
-    events:wait_for({ event = "order.created", order = { id = order.id } }, { timeout = 10 })
+    events:wait_for({ event = "order.created", order = { id = order.id } }, { timeout = 20 })
 
     bus:publish("payments", { id = encode.random_string(12), order_id = order.id, amount = order.total, status = "paid" },
       { key = order.id })
-    events:wait_for({ event = "order.paid", order = { id = order.id } }, { timeout = 10 })
+    events:wait_for({ event = "order.paid", order = { id = order.id } }, { timeout = 20 })
     assert.is_true(db:value("SELECT paid FROM orders WHERE id = $1", order.id))
 
     dora:post("/orders/" .. order.id .. "/assign", { json = { technician_id = "tess" } }):check()
     tess:post("/orders/" .. order.id .. "/complete"):check()
-    events:wait_for({ event = "order.completed", order = { id = order.id } }, { timeout = 10 })
+    events:wait_for({ event = "order.completed", order = { id = order.id } }, { timeout = 20 })
     assert.equal("completed", db:value("SELECT status FROM orders WHERE id = $1", order.id))
 
     assert.eventually(function()
@@ -43,9 +44,9 @@ describe("an order", function()
         if message.order_id == order.id then kinds[#kinds + 1] = message.event end
       end
       assert.same({ "order.created", "order.paid", "order.assigned", "order.completed" }, kinds)
-    end, { timeout = 10 })
-    assert.eventually(function() return figures:get("/figures/ada"):json().revenue >= earned + 89900 end, { timeout = 10 })
-    assert.eventually(function() return db:value "SELECT count(*) FROM outbox" == 0 end, { timeout = 10 })
+    end, { timeout = 20 })
+    assert.eventually(function() return figures:get("/figures/ada"):json().revenue >= earned + 89900 end, { timeout = 20 })
+    assert.eventually(function() return db:value "SELECT count(*) FROM outbox" == 0 end, { timeout = 20 })
 
     assert.happened({
       "POST /orders", "order.created", { what = "kafka.publish", detail = "payments" }, "order.paid",

@@ -40,34 +40,34 @@ describe("who hears of orders", function()
     tell "order.assigned"
     tell("order.completed", 700)
     assert.eventually(function() assert.same({ "order.created", "order.assigned", "order.completed" }, told()) end,
-      { timeout = 10 })
+      { timeout = 20 })
     assert.eventually(function() assert.subset({ created = 1, completed = 1, revenue = 700 }, sums()) end,
-      { timeout = 10 })
+      { timeout = 20 })
   end)
 
   it("handles an event once that comes twice", function()
     local id = tell "order.created"
     tell("order.created", nil, id)
     tell "order.cancelled"
-    assert.eventually(function() assert.same({ "order.created", "order.cancelled" }, told()) end, { timeout = 10 })
-    assert.eventually(function() assert.subset({ created = 1, cancelled = 1 }, sums()) end, { timeout = 10 })
+    assert.eventually(function() assert.same({ "order.created", "order.cancelled" }, told()) end, { timeout = 20 })
+    assert.eventually(function() assert.subset({ created = 1, cancelled = 1 }, sums()) end, { timeout = 20 })
   end)
 
   it("is not stopped by what it does not understand", function()
     local dead = bus:capture "orders.dead"
     local id = tell "order.eaten"
     tell "order.created"
-    assert.eventually(function() assert.same({ "order.created" }, told()) end, { timeout = 10 })
-    local letters = dead:wait_for_count(2, { match = { id = id }, timeout = 10 }) -- one of each service
+    assert.eventually(function() assert.same({ "order.created" }, told()) end, { timeout = 20 })
+    local letters = dead:wait_for_count(2, { match = { id = id }, timeout = 20 }) -- one of each service
     assert.equal("orders", letters[1].headers["x-original-topic"])
   end)
 
   it("forgets nothing, and says nothing twice, when it is restarted", function()
     tell "order.created"
-    assert.eventually(function() assert.same({ "order.created" }, told()) end, { timeout = 10 })
+    assert.eventually(function() assert.same({ "order.created" }, told()) end, { timeout = 20 })
     services.notifier:stop()
     tell "order.paid" -- while nobody listens
     services.notifier:start()
-    assert.eventually(function() assert.same({ "order.created", "order.paid" }, told()) end, { timeout = 10 })
+    assert.eventually(function() assert.same({ "order.created", "order.paid" }, told()) end, { timeout = 20 })
   end)
 end)

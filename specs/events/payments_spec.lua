@@ -28,7 +28,7 @@ describe("payments", function()
     local order = shop:order(ada)
     assert.is_false(order.paid)
     pay(order)
-    events:wait_for({ event = "order.paid", order = { id = order.id, paid = true } }, { timeout = 10 })
+    events:wait_for({ event = "order.paid", order = { id = order.id, paid = true } }, { timeout = 20 })
     assert.is_true(is_paid(order))
   end)
 
@@ -39,7 +39,7 @@ describe("payments", function()
     pay(order, payment)
     pay(order, payment)
     pay(later)
-    events:wait_for({ event = "order.paid", order = { id = later.id } }, { timeout = 10 }) -- all before it were handled
+    events:wait_for({ event = "order.paid", order = { id = later.id } }, { timeout = 20 }) -- all before it were handled
     events:expect_once({ event = "order.paid", order = { id = order.id } }, { fence = true })
   end)
 
@@ -51,9 +51,9 @@ describe("payments", function()
     pay(order, { amount = order.total - 1 })
     pay(order, { status = "perhaps" })
     pay(order)
-    assert.eventually(function() return is_paid(order) end, { timeout = 10 })
+    assert.eventually(function() return is_paid(order) end, { timeout = 20 })
 
-    dead:wait_for_count(4, { timeout = 10 })
+    dead:wait_for_count(4, { timeout = 20 })
     local letters = dead:dead_letters { of = topics.payments }
     assert.equal("paid, trust me", letters[1].value)
     assert.same({ partition, offset }, { letters[1].partition, letters[1].offset })

@@ -17,7 +17,7 @@ describe("the events of orders", function()
   it("are published when something was done", function()
     local events = bus:capture(topics.orders)
     local order = shop:order(ada, { { sku = "valve", quantity = 2 } })
-    local created = events:wait_for({ event = "order.created", order = { id = order.id } }, { timeout = 10 })
+    local created = events:wait_for({ event = "order.created", order = { id = order.id } }, { timeout = 20 })
     assert.equal(order.id, created.key)
     assert.equal("order.created", created.headers.event)
     assert.subset({ status = "pending", customer_id = "ada", total = 2500 }, created.value.order)
@@ -34,7 +34,7 @@ describe("the events of orders", function()
       end
     end
     local ids = task.all(buyers)
-    events:wait_for_count(10, { timeout = 10 })
+    events:wait_for_count(10, { timeout = 20 })
     local by_order = events:expect_order({ { event = "order.created" }, { event = "order.cancelled" } }, { by = "key" })
     for _, id in ipairs(ids) do assert.equal(2, #by_order[id]) end
   end)
@@ -47,7 +47,7 @@ describe("the events of orders", function()
     events:expect_order({
       { event = "order.created" }, { event = "order.assigned", order = { technician_id = "tess" } },
       { event = "order.completed" },
-    }, { timeout = 10 })
+    }, { timeout = 20 })
   end)
 
   it("are none of what was refused", function()
@@ -55,7 +55,7 @@ describe("the events of orders", function()
     assert.response(ada:post("/orders", { json = { items = {} } })).has.status(422)
     assert.response(ada:post("/orders", { json = { items = { { sku = "antique", quantity = 2 } } } })).has.status(409)
     local order = shop:order(ada) -- published after anything that those might have been
-    events:wait_for({ order = { id = order.id } }, { timeout = 10 })
+    events:wait_for({ order = { id = order.id } }, { timeout = 20 })
     events:expect_none(function(event) return event.value.order.id ~= order.id end, { fence = true })
   end)
 end)
