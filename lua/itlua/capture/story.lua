@@ -119,7 +119,7 @@ function story.too_few(self, wanted, timeout, n, count)
   local lines = { ("%d of %d records%s came on %s %s"):format(n, count, that, self.name, in_time(self, timeout)) }
   arrived(self, lines)
   progress(self, lines)
-  raise(self, "timeout", "NO_EVENT", lines, { count = n })
+  raise(self, "timeout", n > 0 and "TOO_FEW" or "NO_EVENT", lines, { count = n })
 end
 
 function story.some_came(self, wanted, found)

@@ -131,6 +131,7 @@ nothing that matches { id = 2, state = "paid", total = 9 } came on orders within
     end)
     assert.equal(3, cap:wait_for_count(2, { match = { late = true } })[2].value.id)
     local err = failure(cap.wait_for_count, cap, 3, { match = { late = true }, timeout = 0 })
+    assert.subset({ kind = "timeout", code = "TOO_FEW", count = 2 }, err)
     assert.matches("2 of 3 records that match { late = true } came on orders within 0 s", err.message, 1, true)
     assert.equal(2, #cap:events { late = true })
     cap:clear()
