@@ -18,7 +18,11 @@ local shop = {
   store = store,
   events = require("events").new(config.brokers and require("outbox").new(store, config)),
 }
-require("seed")(shop.store)
+-- While the service starts nobody waits for an answer: a database that is slow to come is asked again.
+require("itlua.task").eventually(function()
+  require("seed")(store)
+  return true
+end, { timeout = 20 })
 
 app:use(require("limits").per_client(config.rate))
 for _, part in ipairs { "auth", "catalogue", "orders", "technicians", "notifications", "analytics", "settlements" } do
