@@ -7,16 +7,24 @@ local time = require "itlua.time"
 
 local capture = {}
 
-local TIMESTAMP <const> = "^(%d%d%d%d%-%d%d%-%d%dT[%d:.]+Z) ?(.*)$"
+local TIMESTAMP <const> = "^(%d%d%d%d%-%d%d%-%d%dT%d%d:%d%d:%d%d)%.?(%d*)([Z+-][%d:]*) ?(.*)$"
+
+-- A line's time so that text compares as time does, as it is written, and the rest of the line. Engines write fractions
+-- of any length.
+local function parts_of(line)
+  local seconds, fraction, zone, text = line:match(TIMESTAMP)
+  if not seconds then return nil end
+  return seconds .. "." .. (fraction .. "000000000"):sub(1, 9), seconds .. zone, text
+end
 
 -- The engine's time of the last line there is: what comes after it is new, whatever the two clocks say.
 local function last_line(container)
-  local newest = ""
+  local newest, since = "", nil
   for line in container:logs({ tail = 1, timestamps = true }):gmatch "[^\n]+" do
-    local at = line:match(TIMESTAMP)
-    if at and at > newest then newest = at end
+    local at, written = parts_of(line)
+    if at and at > newest then newest, since = at, written end
   end
-  return newest
+  return newest, since and time.parse(since)
 end
 
 --- Captures the lines that a container prints from now on.
@@ -24,14 +32,13 @@ end
 ---@param options? itlua.capture.Options
 ---@return itlua.capture
 function capture.open(container, options)
-  local after = last_line(container)
-  local next_line, _, _, stream = container:logs { follow = true, timestamps = true,
-    since = after ~= "" and math.floor(time.parse(after)) or nil } -- whole seconds: the rest is told by the text
+  local after, second = last_line(container) -- since a whole second: the rest is told by the text
+  local next_line, _, _, stream = container:logs { follow = true, timestamps = true, since = second }
   local source = { what = "container", name = container.image, read = 0 }
 
   function source:receive()
     for line, name in next_line do
-      local at, text = line:match(TIMESTAMP)
+      local at, _, text = parts_of(line)
       if not at then
         core.raise("container", "LOG", ("a line of the log of %s without a time: %s"):format(container:label(), line))
       end

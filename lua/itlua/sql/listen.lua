@@ -27,7 +27,8 @@ function Source:receive()
 end
 
 function Source:progress()
-  return { ("%s: %d notifications received"):format(self.name, self.capture.count + self.capture.passed) }
+  return { ("%s: %d notifications; those of a transaction come when it is committed"):format(self.name,
+    self.capture.count + self.capture.passed) }
 end
 
 -- Notifications come in the order of their transactions' commits, whatever their channel: behind one that is sent now,
