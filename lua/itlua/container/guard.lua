@@ -4,7 +4,8 @@
 -- A guard is a container that runs `cat`, whose input is a connection that this process keeps open (container_guard.c).
 -- The containers that it guards have their processes in its process namespace. When this process ends, however it does, the
 -- connection is closed, cat ends, the kernel ends the namespace and with it all guarded containers; those that were asked to
--- be are removed by the engine. There is one for a process and an engine; it is brought up when it is first needed.
+-- be are removed by the engine. There is one for a process and an engine; it is brought up when it is first needed. (Podman
+-- removes what is guarded, but not the guard, which has ended: the next run does.)
 
 local core = require "itlua.core"
 local current_run = require "itlua.run"
@@ -48,11 +49,11 @@ local function note_of(engine) return "guard " .. engine.address end
 
 local function attach(engine, name)
   local found = engine.endpoint
-  local request = ("POST /v%s/containers/%s/attach?stream=1&stdin=1 HTTP/1.1\r\nHost: docker\r\nConnection: Upgrade\r\n" ..
-    "Upgrade: tcp\r\nContent-Length: 0\r\n\r\n"):format(engine.api, name)
   if found.tls then
     core.raise("container", "GUARD", "the engine is reached by TLS, over which no guard can be held")
   end
+  local request = ("POST /v%s/containers/%s/attach?stream=1&stdin=1 HTTP/1.1\r\nHost: docker\r\nConnection: Upgrade\r\n" ..
+    "Upgrade: tcp\r\nContent-Length: 0\r\n\r\n"):format(engine.api, name)
   local port = found.url and found.url:match ":(%d+)$"
   native.hold(found.path, found.host, port, request)
 end

@@ -114,7 +114,7 @@ function Container:port(port)
   local info = self:_known()
   if info.HostConfig.NetworkMode == "host" then return math.tointeger(tonumber(key:match "%d+")) end
   local function find()
-    local bindings = info.NetworkSettings.Ports[key]
+    local bindings = (info.NetworkSettings.Ports or {})[key]
     return type(bindings) == "table" and bindings[1] and tonumber(bindings[1].HostPort)
   end
   local found = find()

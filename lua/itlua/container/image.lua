@@ -97,6 +97,14 @@ function image.pull(engine, options)
   if not ok then error(err, 0) end
 end
 
+local function is_for(found, platform)
+  if not platform then return true end
+  local os_name, architecture, variant = platform:match "^([^/]+)/([^/]+)/?(.*)$"
+  if not os_name then core.usage(("option 'platform': '%s' is no platform (\"linux/arm64\")"):format(platform)) end
+  return found.Os == os_name and found.Architecture == architecture and
+    (variant == "" or not found.Variant or found.Variant == "" or found.Variant == variant)
+end
+
 --- What the engine knows of an image, which is pulled where it is missing, or as option `pull` says.
 ---@param engine itlua.container.Engine
 ---@param options itlua.container.RunOptions
@@ -104,8 +112,12 @@ end
 function image.ensure(engine, options)
   local name, policy = options.image, options.pull or "missing"
   local found = policy ~= "always" and image.inspect(engine, name) or nil
-  if found then return found end
+  if found and is_for(found, options.platform) then return found end
   if policy == "never" then
+    if found then
+      core.raise("container", "IMAGE", ("the image %s that is here is for %s/%s, not %s, and option 'pull' is \"never\"")
+        :format(name, found.Os, found.Architecture, options.platform), { image = name })
+    end
     core.raise("container", "IMAGE", ("the image %s is not here, and option 'pull' is \"never\""):format(name),
       { image = name })
   end

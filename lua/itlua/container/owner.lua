@@ -86,18 +86,24 @@ end
 
 local MAY = { [404] = true, [409] = true, [403] = true, [500] = true }
 
--- What the engine lists at a path, for which `chosen` is true: removed, all at the same time.
+-- What the engine lists at a path, for which `chosen` is true: removed, all at the same time; what could not be, as another
+-- depended on it, once more behind the others.
 local function remove_listed(engine, path, filters, list_of, chosen, target)
-  local running = {}
+  local running, again = {}, {}
   local answer = engine:ask("GET", path, "looking for leftovers", { query = { all = "true", filters = filters } })
   for _, item in ipairs(list_of and list_of(answer) or answer) do
     if chosen(item.Labels) then
       running[#running + 1] = core.spawn(function()
-        engine:call("DELETE", target(item), "removing a leftover", { query = { force = "true", v = "true" }, may = MAY })
+        local r = engine:call("DELETE", target(item), "removing a leftover",
+          { query = { force = "true", v = "true" }, may = MAY })
+        if r.status == 500 then again[#again + 1] = item end
       end)
     end
   end
   for _, handle in ipairs(running) do core.join(handle) end
+  for _, item in ipairs(again) do
+    engine:call("DELETE", target(item), "removing a leftover", { query = { force = "true", v = "true" }, may = MAY })
+  end
   return #running
 end
 
@@ -126,7 +132,7 @@ function owner.remove_images(engine, chosen)
   for _, item in ipairs(engine:ask("GET", "/images/json", "looking for leftovers",
     { query = { filters = { reference = { owner.IMAGES } } } })) do
     for _, name in ipairs(type(item.RepoTags) == "table" and item.RepoTags or {}) do
-      local tag = name:match "^itlua/build:(.*)%.%x+$"
+      local tag = name:match "itlua/build:(.*)%.%x+$" -- Podman has a registry in front
       if tag and chosen((tag:gsub("_", ":"))) then
         engine:call("DELETE", "/images/" .. name, "removing a leftover", { may = MAY })
       end

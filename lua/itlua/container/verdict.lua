@@ -35,10 +35,13 @@ local function conditions(node)
   return "    waiting for   " .. table.concat(lines, "\n")
 end
 
+-- "stopped" is Podman's word for one that it has not tidied up yet.
+local ENDED = { exited = true, dead = true, stopped = true }
+
 local function state_line(container, state)
   if not state then return "    container     it is gone" end
   local parts = { (container.id or "?"):sub(1, 12), state.Status }
-  if state.Status == "exited" or state.Status == "dead" then
+  if ENDED[state.Status] then
     parts[2] = ("exited (%d)"):format(state.ExitCode or -1)
     parts[3] = state.OOMKilled and "out of memory" or "not out of memory"
   elseif type(state.Health) == "table" and state.Health.Status ~= "" then
@@ -74,7 +77,7 @@ local function likely(state, log, ask, limited)
   for _, sign in ipairs(SIGNS) do
     if log:find(sign[1]) then return sign[2] end
   end
-  if state and state.Status == "exited" then
+  if state and ENDED[state.Status] then
     if state.ExitCode == 127 then return "the command is not in the image" end
     if state.ExitCode == 126 then return "the command cannot be executed" end
     if state.ExitCode == 137 then

@@ -30,7 +30,7 @@ describe("a guarded container", function()
     assert.is_false(a:inspect().HostConfig.AutoRemove)
     assert.is_true(b:inspect().HostConfig.AutoRemove)
     local plain <close> = guarded(SLEEPER, false)
-    assert.equal("", plain:inspect().HostConfig.PidMode)
+    assert.not_matches("^container:", plain:inspect().HostConfig.PidMode)
   end)
 
   it("is stopped and started as others, unless the engine removes it", function()
@@ -62,7 +62,8 @@ describe("a guarded container", function()
   it("gets another guard when somebody has removed the first", function()
     local first <close> = guarded(SLEEPER, "end")
     local id = first:inspect().HostConfig.PidMode:match "container:(.*)"
-    container.attach(id):remove()
+    container.engine():call("POST", "/containers/" .. id .. "/kill", "end the guard")
+    task.eventually(function() return not first:running() end)
     local second <close> = guarded(SLEEPER, "end")
     assert.not_equal(id, second:inspect().HostConfig.PidMode:match "container:(.*)")
     assert.is_true(second:running())
@@ -77,8 +78,8 @@ end)
 -- are killed at once, those that clean up too.
 describe("a job's container #heavy", function()
   local path = container.engine().endpoint.path
-  if not path or container.engine():home() then
-    pending "the engine's files are not those of this machine"
+  if not path or container.engine():home() or container.engine().podman then
+    pending "needs a Docker engine whose files are those of this machine"
     return
   end
 

@@ -50,6 +50,28 @@ describe("a service of kind postgres", function()
     assert.is_nil(text:find "left")
   end)
 
+  it("that is restarted under a file's own database hands out others, and the file ends", function()
+    local dir = project.new {
+      ["itlua.lua"] = project.settings [[db = { kind = "postgres", provider = "native" }]],
+      ["specs/a_spec.lua"] = [[
+        local services = require "itlua.services"
+        local db = services.db:connect()
+        it("restarts", function()
+          db:exec "CREATE TABLE t (n int)"
+          services.db:restart()
+          assert.has_error(function() db:value "SELECT 1" end) -- the connection went with the server
+        end)
+      ]],
+      ["specs/b_spec.lua"] = [[
+        local db = require("itlua.services").db:connect()
+        it("has another", function()
+          assert.equal(0, db:value "SELECT count(*) FROM pg_tables WHERE tablename = 't'")
+        end)
+      ]],
+    }
+    project.passes(dir, { "-j", "1", "--concurrency", "1" })
+  end)
+
   it("is paused, killed and restarted with its data", function()
     local dir = project.new {
       ["itlua.lua"] = project.settings [[db = { kind = "postgres", migrations = "db", provider = "native" }]],
