@@ -75,7 +75,7 @@
 -- A span of a timeline: `at` in seconds on a clock of its own (differences count), `seconds` it took, `what` ("http.request",
 -- "sql.query", "redis", "server", a service's name for a line that it printed), `detail` (to whom), `outcome` (what came of it;
 -- "still waiting" and "still running" where it was not over), and `data` where there is more to tell:
---   http.request    {request = {method, url, headers, body}, response = {status, reason, headers, body, size}, curl}  (curl: of a failure)
+--   http.request    {request = {method, url, headers, body}, response = {status, reason, headers, body, size}, curl?}
 --   server          {request = {method, url, headers, body}, response = {status}}
 --   sql.query, sql.exec   {statement, parameters, rows, rows_left_out, value}
 --   redis           {command, reply} or, of a pipeline, {commands, replies}

@@ -100,6 +100,8 @@ end
 local on = {}
 
 function on.run_start(self, ev)
+  -- Repeated until something fails: what passed before is of no interest.
+  if ev.runs == 0 and (ev.run or 1) > 1 then self.order, self.open, self.seconds = {}, {}, nil end
   self.run = ev
   self.repeats = (ev.runs or 1) > 1 and (" (run %d of %d)"):format(ev.run, ev.runs) or ""
 end
@@ -178,8 +180,6 @@ end
 
 function on.run_end(self, ev)
   self.seconds = (self.seconds or 0) + ev.seconds
-  local run = self.run
-  if ev.interrupted or not run or (run.runs ~= 0 and (run.run or 1) >= (run.runs or 1)) then self:finish() end
 end
 
 local Reporter = {}

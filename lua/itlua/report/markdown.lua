@@ -90,6 +90,11 @@ local function keep_slow(self, result)
   slow[max_slow + 1] = nil
 end
 
+local function forget(self)
+  self.counts = { tests = 0, passed = 0, failed = 0, outside = 0, pending = 0 }
+  self.causes, self.cause_order, self.failures, self.flaky, self.slow, self.seconds = {}, {}, {}, {}, {}, 0
+end
+
 local Reporter = {}
 Reporter.__index = Reporter
 
@@ -97,6 +102,8 @@ function Reporter:event(ev)
   local result = self.results:event(ev)
   local kind = ev.ev
   if kind == "run_start" then
+    -- Repeated until something fails: what passed before is of no interest.
+    if ev.runs == 0 and (ev.run or 1) > 1 then forget(self) end
     self.run = ev
   elseif kind == "run_end" then
     self.ended = ev
@@ -179,11 +186,11 @@ end
 ---@param opts table           see report.new
 ---@param out fun(text: string)
 function markdown.new(opts, out)
-  return setmetatable({
+  local self = setmetatable({
     out = out, results = results.of(opts), program = opts.program, sources = anatomy.sources(opts.read, opts.mask),
-    counts = { tests = 0, passed = 0, failed = 0, outside = 0, pending = 0 }, causes = {}, cause_order = {}, failures = {},
-    flaky = {}, slow = {}, seconds = 0,
   }, Reporter)
+  forget(self)
+  return self
 end
 
 return markdown

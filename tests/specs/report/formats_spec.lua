@@ -233,3 +233,20 @@ describe("jsonl", function()
     assert.equal(print_of("ctrf", "plain", opts), print_of("ctrf", list, { program = "itlua", read = function() end }))
   end)
 end)
+
+describe("a run repeated until something fails", function()
+  for _, kind in ipairs { "html", "junit", "ctrf", "markdown" } do
+    it("is its last repetition: " .. kind, function()
+      local events = {}
+      for n = 1, 3 do
+        for _, ev in ipairs(replay.run { { name = n == 3 and "is the last" or "is earlier", status = "success" } }) do
+          if ev.ev == "run_start" then ev.run, ev.runs = n, 0 end
+          events[#events + 1] = ev
+        end
+      end
+      local document = print_of(kind, events)
+      assert.is_nil(document:find("is earlier", 1, true))
+      if kind ~= "markdown" then has(document, "is the last") else has(document, "1 test passed") end
+    end)
+  end
+end)

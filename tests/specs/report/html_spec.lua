@@ -83,7 +83,7 @@ describe("html", function()
     assert.equal(2, #d.history)
   end)
 
-  it("stays small with 10,000 tests: of those that passed bodies are left out, then timelines", function()
+  it("stays small with 10,000 tests: of those that passed bodies are left out, then timelines #heavy", function()
     local events = made_up.run { tests = 10000 }
     local page = html(events)
     assert.is_true(#page < 5 * 1024 * 1024, #page .. " bytes")

@@ -116,6 +116,14 @@ addEventListener('hashchange', route);
 addEventListener('resize', () => { const at = state.at; refresh(); if (at >= 0) choose(at); });
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', showTheme);
 
+// Paper is light.
+let screenTheme;
+addEventListener('beforeprint', () => { screenTheme = document.documentElement.dataset.theme; document.documentElement.dataset.theme = 'light'; });
+addEventListener('afterprint', () => {
+  if (screenTheme) document.documentElement.dataset.theme = screenTheme;
+  else delete document.documentElement.dataset.theme;
+});
+
 const [verdictKind, verdict] = verdictText();
 byId('verdict').className = 'verdict ' + verdictKind;
 byId('verdict').textContent = verdict;

@@ -19,6 +19,9 @@ function ticks(total) {
   const step = [1, 2, 5, 10].map(n => n * power).find(n => n >= rough) || power;
   const marks = [];
   for (let at = 0; at <= total * 1.0001; at += step) marks.push(at);
+  // The last one stands left of its mark, where the one before it may be.
+  const n = marks.length;
+  if (n > 2 && marks[n - 1] / total > 0.93 && (marks[n - 1] - marks[n - 2]) / total < 0.25) marks.splice(n - 2, 1);
   return marks;
 }
 
