@@ -90,8 +90,14 @@ end
 
 -- ---- sending
 
-local function writer_of(self)
+local BULK <const> = 1000 -- records from which on it pays to gather them into larger requests
+
+local function writer_of(self, many)
   if self.closed then core.usage(tostring(self)) end
+  if many and self.own.config["linger.ms"] == nil then
+    if not self.bulk then self.bulk = handle.open(self.own, "producer", { ["linger.ms"] = 5 }) end
+    return self.bulk
+  end
   if not self.writer then self.writer = handle.open(self.own, "producer") end
   return self.writer
 end
@@ -114,7 +120,8 @@ end
 --- values, or a function of them
 ---@return { partition: integer, offset: integer }[]
 function Connection:publish_all(topic, values, options)
-  return publish.all(self, writer_of(self), topic, values, options)
+  local list = values or topic
+  return publish.all(self, writer_of(self, type(list) == "table" and #list >= BULK), topic, values, options)
 end
 
 --- Sends the records of a file that capture:save has written, or of a list of records, in order.
@@ -192,6 +199,7 @@ function Connection:close()
   for _, one in pairs(self.readers) do one:close() end
   for member in pairs(self.members) do member:close() end
   if self.writer then self.writer:close() end
+  if self.bulk then self.bulk:close() end
   for _, producer in ipairs(self.transactional or {}) do producer:close() end
   self.ask:close()
 end

@@ -66,6 +66,20 @@ static rd_kafka_resp_err_t send_one(kafka_client *c, const outgoing *out,
   return error;
 }
 
+/* The same for what is nearly all records of a list: to the topic of the one before, without headers or time. */
+static rd_kafka_resp_err_t send_plain(kafka_client *c, const outgoing *out,
+                                      rd_kafka_topic_t **topic, kafka_ack *ack) {
+  if (!*topic || strcmp(rd_kafka_topic_name(*topic), out->topic) != 0) {
+    if (*topic) rd_kafka_topic_destroy(*topic);
+    *topic = rd_kafka_topic_new(c->rk, out->topic, NULL);
+    if (!*topic) return rd_kafka_last_error();
+  }
+  if (rd_kafka_produce(*topic, out->partition, RD_KAFKA_MSG_F_COPY, unconst(out->value),
+                       out->value_size, out->key, out->key_size, ack) == 0)
+    return RD_KAFKA_RESP_ERR_NO_ERROR;
+  return rd_kafka_last_error();
+}
+
 static void push_failure(lua_State *L, const kafka_client *c, rd_kafka_resp_err_t error) {
   const char *name = rd_kafka_err2name(error);
   if (c->trouble && error == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT)
@@ -155,32 +169,34 @@ static const it_op_class produce_all_class = {"kafka.publish_all", produce_all_p
 
 enum { LIST = 3, ANCHOR = 5, TOPIC, KEY, VALUE, PARTITION, HEADERS, TIMESTAMP }; /* on the stack */
 
-/* Puts the fields of record `i` of the list into their slots. */
-static void spread(lua_State *L, lua_Integer i) {
+/* Puts the fields of record `i` of the list into their slots; false where it is a value alone, which is at VALUE then. */
+static bool spread(lua_State *L, lua_Integer i) {
   static const char *const names[] = {"topic", "key", "value", "partition", "headers", "timestamp"};
   lua_settop(L, ANCHOR);
-  if (lua_rawgeti(L, LIST, i) == LUA_TTABLE) {
-    for (int k = 0; k < TIMESTAMP - TOPIC + 1; k++) { /* the table moves up before them */
-      lua_getfield(L, TOPIC + k, names[k]);
-      lua_insert(L, TOPIC + k);
-    }
-    lua_settop(L, TIMESTAMP);
-    return;
+  if (lua_rawgeti(L, LIST, i) != LUA_TTABLE) {
+    lua_settop(L, VALUE);
+    lua_pushvalue(L, TOPIC);
+    lua_replace(L, VALUE);
+    return false;
+  }
+  for (int k = 0; k < TIMESTAMP - TOPIC + 1; k++) { /* the table moves up before them */
+    lua_getfield(L, TOPIC + k, names[k]);
+    lua_insert(L, TOPIC + k);
   }
   lua_settop(L, TIMESTAMP);
-  lua_pushvalue(L, TOPIC); /* the value alone */
-  lua_replace(L, VALUE);
-  lua_pushnil(L);
-  lua_replace(L, TOPIC);
+  return true;
 }
 
-static outgoing outgoing_of(lua_State *L) {
-  outgoing out = {.topic = luaL_optstring(L, TOPIC, lua_tostring(L, 2))};
+static outgoing outgoing_of(lua_State *L, lua_Integer i) {
+  outgoing out = {.topic = lua_tostring(L, 2), .partition = RD_KAFKA_PARTITION_UA};
+  if (spread(L, i)) {
+    out.topic = luaL_optstring(L, TOPIC, out.topic);
+    out.key = bytes_of(L, KEY, "key", &out.key_size);
+    out.partition = (int32_t)luaL_optinteger(L, PARTITION, RD_KAFKA_PARTITION_UA);
+    out.timestamp = luaL_optinteger(L, TIMESTAMP, 0);
+  }
   if (!out.topic) it_usage(L, "a record names no topic");
-  out.key = bytes_of(L, KEY, "key", &out.key_size);
   out.value = bytes_of(L, VALUE, "value", &out.value_size);
-  out.partition = (int32_t)luaL_optinteger(L, PARTITION, RD_KAFKA_PARTITION_UA);
-  out.timestamp = luaL_optinteger(L, TIMESTAMP, 0);
   return out;
 }
 
@@ -191,23 +207,25 @@ int kafka_l_produce_all(lua_State *L) {
   luaL_checktype(L, LIST, LUA_TTABLE);
   lua_Integer first = luaL_checkinteger(L, 4), last = (lua_Integer)lua_rawlen(L, LIST);
   for (lua_Integer i = first; i <= last; i++) {
-    spread(L, i);
-    outgoing_of(L);
+    outgoing_of(L, i);
     check_headers(L, HEADERS);
   }
   lua_settop(L, 4);
   kafka_op *o = kafka_op_new(L, c, &produce_all_class); /* at ANCHOR */
   size_t count = last < first ? 0 : (size_t)(last - first + 1), tried = 0, sent = 0;
   o->acks = it_alloc((count ? count : 1) * sizeof *o->acks);
+  rd_kafka_topic_t *topic = NULL;
   for (; tried < count; tried++) {
-    spread(L, first + (lua_Integer)tried);
-    outgoing out = outgoing_of(L);
+    outgoing out = outgoing_of(L, first + (lua_Integer)tried);
     kafka_ack *ack = &o->acks[tried];
+    bool plain = !out.timestamp && !lua_istable(L, HEADERS);
     ack->op = o;
-    ack->error = send_one(c, &out, headers_of(L, HEADERS), ack);
+    ack->error =
+        plain ? send_plain(c, &out, &topic, ack) : send_one(c, &out, headers_of(L, HEADERS), ack);
     if (ack->error == RD_KAFKA_RESP_ERR__QUEUE_FULL && tried) break;
     if (!ack->error) sent++;
   }
+  if (topic) rd_kafka_topic_destroy(topic);
   lua_settop(L, ANCHOR);
   o->most = tried;
   o->sent = sent;

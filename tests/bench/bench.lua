@@ -18,7 +18,7 @@ local peers = require "tests.bench.peers"
 local runs = tonumber(os.getenv "BENCH_RUNS") or 5
 
 local rows = {}
-for _, part in ipairs { "runner", "http", "data", "containers", "services", "broker", "reports" } do
+for _, part in ipairs { "runner", "http", "data", "containers", "services", "broker", "kafka", "reports" } do
   table.move(require("tests.bench.rows." .. part), 1, 20, #rows + 1, rows)
 end
 

@@ -6,6 +6,7 @@ local codec = require "itlua.kafka.codec"
 local core = require "itlua.core"
 local dead_letters = require "itlua.kafka.dead_letters"
 local kafka_topics = require "itlua.kafka.topics"
+local prefilter = require "itlua.kafka.prefilter"
 local show = require "itlua.show"
 local wait = require "itlua.capture.wait"
 
@@ -42,18 +43,28 @@ function Source:receive()
   self.pushed = true -- all that was received before
   self.capture:advance()
   self.reader:wait(self)
-  local list = self.queue
+  local list, n, may_fit = self.queue, 0, self.may_fit
   self.queue, self.pushed = {}, false
-  local good, n = list, 0
   for i = 1, #list do
     local record = list[i]
-    if decode(self, record) then
+    local payload = record.payload
+    if may_fit and payload and not may_fit(payload) then
+      self.capture.passed = self.capture.passed + 1
+    elseif decode(self, record) then
       n = n + 1
-      good[n] = record
+      list[n] = record
     end
   end
-  for i = #list, n + 1, -1 do good[i] = nil end
-  return good
+  for i = #list, n + 1, -1 do list[i] = nil end
+  return list
+end
+
+-- Only where it is known how bytes and values hang together, and where nothing is said of bytes that are no such value.
+local function prefilter_of(self, filter)
+  for _, topic in ipairs(self.topics) do
+    if (self.codec or self.connection:codec_of(topic)) ~= codec.auto then return nil end
+  end
+  return prefilter.of(filter)
 end
 
 local function place(p) return ("%s[%d]"):format(p.topic, p.partition) end
@@ -167,6 +178,7 @@ function capture.new(connection, topics, options)
     end
     source.from, source.private = beginning(connection, options.from), true
   end
+  source.may_fit = prefilter_of(source, options.filter)
   source.reader = connection:reader_of(options.isolation, source.private)
   source.reader:add(source)
   local given, checked = options.check, next(connection.checks) ~= nil

@@ -163,6 +163,7 @@ function settings.config(own, use, more)
   if use == "ask" then
     config["isolation.level"], config["group.id"] = "read_uncommitted", nil
   end
+  config["transactional.id"] = nil -- of those that transactions are made with alone
   for name, value in pairs(more or {}) do config[name] = value end
   return config
 end

@@ -163,6 +163,21 @@ brokers.each("a capture", { "real", "embedded" }, function(connect, kind)
     assert.equal(5, #cap:events())
   end)
 
+  it("lets through what its filter means, however JSON has written it", function()
+    local topic = k:topic "escaped"
+    local cap <close> = k:capture(topic, { filter = { status = "paid" } })
+    k:publish(topic, '{"status": "pai\\u0064", "n": 1}', { partition = 0 })
+    k:publish(topic, '{"st\\u0061tus": "paid", "n": 2}', { partition = 0 })
+    k:publish(topic, '{"other": "paid", "status": 3}', { partition = 0 })
+    k:publish(topic, 'status paid', { partition = 0 })
+    k:publish(topic, nil, { key = "paid", partition = 0 })
+    k:publish(topic, '{"status":"paid","n":3}', { partition = 0 })
+    local n = {}
+    for i, record in ipairs(cap:wait_for_count(3, patient)) do n[i] = record.value.n end
+    assert.same({ 1, 2, 3 }, n)
+    cap:expect_none(function(record) return record.value.n == nil end)
+  end)
+
   it("hands every value to the checks", function()
     local topic = k:topic "checked"
     local own <close> = require("itlua.kafka").connect(k.brokers)
