@@ -106,8 +106,8 @@
 ---@field error_table? string   these three: what an SQL error names
 ---@field error_constraint? string
 ---@field error_detail? string
----@field waits? string         of a test whose time was over: JSON array of {where, what, detail, seconds, spawned?}, what each of
----its tasks waited for, its own wait first
+---@field waits? string         of a test whose time was over: JSON array of {where, what, detail, seconds, spawned?}, what
+---each of its tasks waited for, its own wait first
 ---@field services? string      JSON array of itlua.lua's services as they are now: {name, kind, state, exit, host, port, url}
 ---@field transactions? string  JSON array of database sessions that stand idle in a transaction, where a statement did not
 ---come back: {pid, name, database, query, seconds}

@@ -81,7 +81,7 @@ local function count(counts, ev)
 end
 
 -- The full names of tests that succeed, a line each.
-local function logger(log)
+local function logger(log, hide)
   local names = {}
   return function(ev)
     local kind = ev.ev
@@ -90,7 +90,7 @@ local function logger(log)
     elseif kind == "test_start" then
       names[ev.file][ev.id] = ev.name
     elseif kind == "test_end" and ev.status == "success" then
-      log:write(names[ev.file][ev.id], "\n")
+      log:write(hide(names[ev.file][ev.id]), "\n")
     end
   end
 end
@@ -102,14 +102,15 @@ end
 ---@param past? itlua.cli.history
 ---@return fun(counts: table, ev: table)
 function account.teller(reports, settings, log, past)
-  local log_event = log and logger(log)
+  local hide = settings.mask
+  local log_event = log and logger(log, hide)
   return function(counts, ev)
     if not ev.retried then count(counts, ev) end -- what is retried counts when it has come to an end
     if log_event and not ev.retried then log_event(ev) end
     if past then past:event(ev) end
     if settings.list then
-      if ev.ev == "listed" then io.stdout:write(("%s:%d: %s\n"):format(ev.source or ev.file, ev.line, ev.name)) end
-      if ev.ev == "problem" then io.stderr:write(ev.message, "\n") end
+      if ev.ev == "listed" then io.stdout:write(("%s:%d: %s\n"):format(ev.source or ev.file, ev.line, hide(ev.name))) end
+      if ev.ev == "problem" then io.stderr:write(hide(ev.message), "\n") end
     end
     reports:event(ev)
   end

@@ -228,4 +228,11 @@ function config.load(given, roots)
   return settings
 end
 
+--- The names of the environment variables that itlua.lua here calls secret; nil without one, or where it is broken.
+---@return string[]?
+function config.secrets()
+  local ok, settings = pcall(config.load, {}, {})
+  return ok and settings and settings.secrets or nil
+end
+
 return config

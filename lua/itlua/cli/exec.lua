@@ -27,6 +27,11 @@ local function load_script(path, globals)
   return load((text:gsub("^#[^\n]*", "")), "@" .. path, "bt", globals)
 end
 
+-- What a failing script says goes through the mask, with the secrets of the project where there is one.
+local function hide(text)
+  return require("itlua.mask").of(require("itlua.cli.config").secrets())(text)
+end
+
 local leaving = false
 
 -- Closes what began after the mark, also what takes a while to close.
@@ -100,7 +105,7 @@ function exec.run(args)
   if closing.needed() or closing.ends() then sweep(0) end
   if ok then return 0 end
   io.stdout:flush()
-  io.stderr:write("itlua: ", tostring(err), "\n")
+  io.stderr:write("itlua: ", hide(tostring(err)), "\n")
   return 1
 end
 

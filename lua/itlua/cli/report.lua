@@ -76,7 +76,7 @@ function report.run(args, all)
     recordings[i] = events
   end
   given.output, given.Xoutput = given.output or {}, given.Xoutput or {}
-  given.project, given.program, given.mask = true, all[0], mask.text
+  given.project, given.program, given.mask = true, all[0], mask.of(require("itlua.cli.config").secrets())
   local reports, wrong = require("itlua.cli.outputs").open(given)
   if not reports then return cli.refuse(wrong) end
   local events, doubt = recordings[1], nil

@@ -199,13 +199,6 @@ end
 
 local no_reports = { event = function() end, finish = function() end, close = function() return true end }
 
--- Secrets are named by the environment variables that hold them.
-local function mask_of(settings)
-  local values = {}
-  for _, name in ipairs(settings.secrets or {}) do values[#values + 1] = os.getenv(name) end
-  return require("itlua.mask").new { values = values }
-end
-
 -- "--bisect FILE:LINE": that test among all.
 local function take_victim(settings)
   local roots = settings.ROOT
@@ -246,7 +239,7 @@ local function prepare(given, rest, args)
   local files
   files, wrong = find.files(roots, settings)
   if not files then return nil, with_hint(wrong, roots) end
-  settings.mask = mask_of(settings)
+  settings.mask = require("itlua.mask").of(settings.secrets)
   local job = { settings = settings, files = files, roots = roots, given = given, seeded = given.seed ~= nil }
   job.runs = settings["repeat-until-failure"] and not given["repeat"] and 0 or settings["repeat"]
   job.past = history.open(settings)

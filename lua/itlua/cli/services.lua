@@ -2,6 +2,7 @@
 
 local config = require "itlua.cli.config"
 local core = require "itlua.core"
+local mask = require "itlua.mask"
 local nearest = require "itlua.cli.nearest"
 local show = require "itlua.show"
 local system = require "itlua.cli.core"
@@ -23,9 +24,12 @@ local function refuse(message) return require("itlua.cli").refuse(message) end
 
 local function link() return require "itlua.services.link" end
 
+local hide = mask.text -- with the secrets of itlua.lua, once that is read
+
 local function load_plan()
   local settings, wrong = config.load({}, {})
   if not settings then return nil, wrong end
+  hide = mask.of(settings.secrets)
   if not settings.services then
     return nil, settings.project and "itlua.lua declares no services" or "there is no itlua.lua here"
   end
@@ -39,7 +43,7 @@ local function line_of(one)
   if one.fields and one.fields.url then text = text .. "  " .. one.fields.url end
   if one.pid then text = text .. ("  pid %d"):format(one.pid) end
   if one.seconds then text = text .. ("  (%.2f s)"):format(one.seconds) end
-  return require("itlua.mask").text(text)
+  return hide(text)
 end
 
 local function print_status(answer)
@@ -141,7 +145,8 @@ function commands.logs(args)
   local ok, text = pcall(link().to(socket).ask, link().to(socket), "GET",
     ("/services/%s/logs%s"):format(name, last and "?last=" .. last or ""))
   if not ok then return refuse(core.is_error(text) and text.message or tostring(text)) end
-  io.stdout:write(text, text ~= "" and "\n" or "")
+  hide = mask.of(config.secrets())
+  io.stdout:write(hide(text), text ~= "" and "\n" or "")
   return 0
 end
 

@@ -50,15 +50,9 @@ local function view_of(hide)
   }
 end
 
-local function hide_of(names)
-  local values = {}
-  for _, name in ipairs(names or {}) do values[#values + 1] = os.getenv(name) end
-  return require("itlua.mask").new { values = values }
-end
-
 local function new_talk(scope, given)
   local talk = require("itlua.repl.talk").new {
-    view = view_of(hide_of(given.secrets)), terminal = true, prompt = "debug", prompt_colour = "yellow",
+    view = view_of(require("itlua.mask").of(given.secrets)), terminal = true, prompt = "debug", prompt_colour = "yellow",
   }
   local world = require("itlua.repl.world").new({ services = current_run.services and current_run.services.plan }, print)
   talk.world = world

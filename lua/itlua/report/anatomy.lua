@@ -1,6 +1,6 @@
 --- What there is to say about one problem: the message or diff, the spec's source around the failing line, the timeline, the
 -- likely cause, the stack, the command that runs just this test. Reports print all of it in this order, see
--- anatomy_text.lua for those of plain text.
+-- plain_text.lua for those of plain text.
 
 local mask = require "itlua.mask"
 local tally = require "itlua.report.tally"

@@ -5,6 +5,7 @@
 --   for each event: reporter:event(ev)
 --   reporter:finish()
 
+local masking = require "itlua.mask"
 local paint = require "itlua.report.paint"
 
 local report = {}
@@ -173,8 +174,11 @@ local harmless = {
 
 local function masked(ev, mask)
   local copy
+  local name = ev.name
+  local harmless_name = name and mask(name) == name -- then its own name, the end of it, is so too
   for field, value in next, ev do
-    if type(value) == "string" and #value > 3 and not harmless[field] then
+    if type(value) == "string" and #value > 3 and not harmless[field]
+      and not (harmless_name and (field == "name" or field == "own")) then
       local hidden = mask(value)
       if hidden ~= value then
         if not copy then
@@ -209,11 +213,47 @@ function report.group(reporters, opts)
   end
   local group = {}
   local watch = require("itlua.report.cause").watch()
-  function group.event(_, ev)
+  -- What is printed comes in pieces: the end of one that may be the beginning of a secret waits for the next.
+  local held = {}
+  local function tell(ev)
     if mask then ev = masked(ev, mask) end
     each("event", watch:event(ev))
   end
-  function group.finish() each "finish" end
+  local function let_go(key)
+    local ev = held[key]
+    held[key] = nil
+    if ev then tell(ev) end
+  end
+  local function output(ev)
+    local key = ev.file or ""
+    local before = held[key]
+    if before and before.id ~= ev.id then
+      let_go(key)
+      before = nil
+    end
+    local all = before and before.text .. ev.text or ev.text
+    local rest = masking.pending(mask, all)
+    local function part(text)
+      local copy = {}
+      for name, value in next, ev do copy[name] = value end
+      copy.text = text
+      return copy
+    end
+    held[key] = rest > 0 and part(all:sub(-rest)) or nil
+    if rest == 0 and not before then return tell(ev) end
+    if rest < #all then tell(part(all:sub(1, #all - rest))) end
+  end
+  function group.event(_, ev)
+    if mask and ev.ev == "output" then return output(ev) end
+    if next(held) then
+      if ev.file then let_go(ev.file) else for key in pairs(held) do let_go(key) end end
+    end
+    tell(ev)
+  end
+  function group.finish()
+    for key in pairs(held) do let_go(key) end
+    each "finish"
+  end
   local function shown(method, ...)
     for i, reporter in ipairs(reporters) do
       local inner = reporter.inner

@@ -1,6 +1,7 @@
 --- What reports for programs (junit, ctrf, tap14, markdown) say of a failure: its anatomy as plain text.
 
 local anatomy = require "itlua.report.anatomy"
+local exchange = require "itlua.report.exchange"
 local tally = require "itlua.report.tally"
 local text = require "itlua.report.text"
 
@@ -39,6 +40,8 @@ local function add_timeline(lines, record)
     if i == 1 then lines[#lines + 1] = "\ntimeline:" end
     lines[#lines + 1] = ("  %8.1f ms  %-8s %s%s%s"):format(span.at * 1000, span.what, span.detail,
       span.outcome ~= "" and " → " .. span.outcome or "", span.log and "" or "  (" .. text.duration(span.seconds) .. ")")
+    local short = exchange.short(span)
+    if short then lines[#lines + 1] = "                        " .. text.clip(short, 200) end
   end
 end
 
