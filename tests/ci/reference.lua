@@ -1,8 +1,9 @@
 -- Writes the reference manual out of the annotations in lua/itlua.    itlua exec tests/ci/reference.lua FOLDER
 --
--- A page a public module (FOLDER/itlua.http.md), and README.md, the list of them. A page is what the comments say: the text at
--- the head of the file, the functions of the table that it returns, and the classes of that module (also those in the files
--- of its folder): their fields and methods. What has no comment is in no page; it is listed, for one may have been forgotten.
+-- A page a public module (FOLDER/itlua.http.md), the pages of reference_pages.lua, and README.md, the list of them. A page
+-- is what the comments say: the text at the head of the file, the functions of the table that it returns, and the classes of
+-- that module (also those in the files of its folder): their fields and methods. What has no comment is in no page; it is
+-- listed, for one may have been forgotten. A link that leads nowhere is a failure, a class that is described nowhere too.
 
 local folder = arg[1] or "build/docs"
 
@@ -111,7 +112,9 @@ local function method_of(class, table_name, block, path)
     end
     arguments, is_function = table.concat(names, ", "), true
   end
-  if block.bare then
+  if block.bare and name == "close" then
+    block.text = { "Closes it; once more does nothing." }
+  elseif block.bare then
     undocumented[#undocumented + 1] = ("%s:%d: %s%s%s has no comment"):format(path, block.line, owner, sign, name)
     return
   end
@@ -157,6 +160,26 @@ end
 
 -- ---- writing
 
+local page_of = {}  -- by class: the module whose page has it
+local missing = {}  -- classes that annotations name and no page has
+
+local function anchor(title) return (title:lower():gsub("[^%w_ -]", ""):gsub(" ", "-")) end
+
+-- Links to the classes that a type names.
+local function links(kind, here)
+  local list, seen = {}, {}
+  for class in kind:gmatch "itlua%.[%w_.]+" do
+    class = class:gsub("%.$", "")
+    local page = page_of[class]
+    if not page then missing[class] = true end
+    if page and not seen[class] then
+      seen[class] = true
+      list[#list + 1] = ("[%s](%s#%s)"):format(class:match "[^.]+$", page == here and "" or page .. ".md", anchor(class))
+    end
+  end
+  return #list > 0 and " → " .. table.concat(list, ", ") or ""
+end
+
 local function cell(text) return (text:gsub("|", "\\|"):gsub("%s+", " ")) end
 local function code(text) return text == "" and "" or "`" .. cell(text) .. "`" end
 
@@ -170,15 +193,18 @@ local function write_table(out, first, entries)
   out[#out + 1] = ("| %s | type | |"):format(first)
   out[#out + 1] = "|---|---|---|"
   for _, e in ipairs(entries) do
-    out[#out + 1] = ("| %s | %s | %s |"):format(code(e.name), code(e.type), cell(e.text))
+    out[#out + 1] = ("| %s | %s%s | %s |"):format(code(e.name), code(e.type), links(e.type, out.page), cell(e.text))
   end
   out[#out + 1] = ""
 end
 
-local function write_member(out, owner, member, level)
+local function title_of(owner, member)
   local title = owner .. member.sign .. member.name
-  if member.is_function then title = title .. "(" .. member.arguments .. ")" end
-  out[#out + 1] = ("%s `%s`"):format(("#"):rep(level), title)
+  return member.is_function and title .. "(" .. member.arguments .. ")" or title
+end
+
+local function write_member(out, owner, member, level)
+  out[#out + 1] = ("%s `%s`"):format(("#"):rep(level), title_of(owner, member))
   out[#out + 1] = ""
   local doc = member.doc
   paragraph(out, doc.text)
@@ -188,7 +214,8 @@ local function write_member(out, owner, member, level)
   end
   if doc.param then write_table(out, "parameter", doc.param) end
   for _, r in ipairs(doc["return"] or {}) do
-    out[#out + 1] = ("Returns %s%s"):format(code(r.type), r.text ~= "" and " " .. cell(r.text) or "")
+    local text = r.text ~= "" and " " .. cell(r.text) or ""
+    out[#out + 1] = ("Returns %s%s%s"):format(code(r.type), text, links(r.type, out.page))
     out[#out + 1] = ""
   end
 end
@@ -203,34 +230,130 @@ local function write_class(out, class)
   for _, member in ipairs(class.members) do write_member(out, short:lower(), member, 3) end
 end
 
+-- What is on the page: functions, then classes with their methods.
+local function write_contents(out, module, short)
+  if #module.members + #module.classes < 4 then return end
+  local all = {}
+  for _, member in ipairs(module.members) do
+    all[#all + 1] = ("[%s](#%s)"):format(short .. member.sign .. member.name, anchor(title_of(short, member)))
+  end
+  if #all > 0 then out[#out + 1] = "**Functions** " .. table.concat(all, " · ") .. "  " end
+  for _, class in ipairs(module.classes) do
+    local methods = {}
+    local owner = class.name:match "[^.]+$"
+    for i, member in ipairs(class.members) do
+      methods[i] = ("[%s](#%s)"):format(member.name, anchor(title_of(owner:lower(), member)))
+    end
+    out[#out + 1] = ("**[%s](#%s)** %s  "):format(class.name, anchor(class.name), table.concat(methods, " · "))
+  end
+  out[#out + 1] = ""
+end
+
+local written = {}
+
+local function write_file(name, lines)
+  written[name] = lines
+  local file = assert(io.open(("%s/%s.md"):format(folder, name), "w"))
+  file:write(table.concat(lines, "\n"), "\n")
+  file:close()
+end
+
 local function write_page(module)
-  local out = { "# " .. module.name, "" }
+  local out = { "# " .. module.name, "", "[Reference](README.md)", "", page = module.name }
   paragraph(out, module.text)
   local short = module.name:match "[^.]+$"
+  write_contents(out, module, short)
   for _, member in ipairs(module.members) do write_member(out, short, member, 2) end
   for _, class in ipairs(module.classes) do write_class(out, class) end
-  local file = assert(io.open(("%s/%s.md"):format(folder, module.name), "w"))
-  file:write(table.concat(out, "\n"), "\n")
-  file:close()
+  write_file(module.name, out)
   local functions = #module.members
   for _, class in ipairs(module.classes) do functions = functions + #class.members end
   return functions
 end
 
+-- The first sentence of a text.
+local function first_sentence(text)
+  local all = table.concat(text, " ")
+  all = all:match "^(.-)%s%s%s" or all -- up to an example
+  return all:match "^(.-%.)%s" or all:match "^(.-):?$" or ""
+end
+
+local sections = {
+  { "Protocols", { "http", "server", "sql", "redis", "kafka", "dns" } },
+  { "Captures and time", { "capture", "task", "timeline", "time" } },
+  { "The world of a test", { "services", "container", "process", "fs", "fixture", "factory", "fake", "migrate", "run" } },
+  { "Formats", { "json", "yaml", "jwt", "encode", "null" } },
+  { "Assertions", { "assert" } },
+}
+
 os.execute("mkdir -p " .. folder)
-local index, total = { "# Reference", "", "Made from the annotations in lua/itlua; `make docs` writes it again.", "" }, 0
+local modules, names, count, total = {}, {}, 0, 0
 for _, path in ipairs(files_in "lua/itlua -maxdepth 1") do
   local short = path:match "([%w_]+)%.lua$"
   if not internal[short] then
     local module = read_module("itlua." .. short, path, files_in("lua/itlua/" .. short))
-    total = total + write_page(module)
-    local text = (module.text[1] or ""):gsub("%s*$", "")
-    index[#index + 1] = ("- [%s](%s.md): %s"):format(module.name, module.name, text)
+    modules[short], names[#names + 1], count = module, short, count + 1
+    for _, class in ipairs(module.classes) do page_of[class.name] = module.name end
   end
 end
-local file = assert(io.open(folder .. "/README.md", "w"))
-file:write(table.concat(index, "\n"), "\n")
-file:close()
+for _, short in ipairs(names) do total = total + write_page(modules[short]) end
+
+local index = { "# Reference of itlua", "", "Made from the annotations in lua/itlua; `make docs` writes it again.", "" }
+local function list(title, shorts)
+  index[#index + 1] = "## " .. title
+  index[#index + 1] = ""
+  for _, short in ipairs(shorts) do
+    local module = modules[short]
+    if module then
+      local says = first_sentence(module.text):gsub(":$", ".")
+      index[#index + 1] = ("- [%s](%s.md): %s"):format(module.name, module.name, says)
+    end
+    modules[short] = nil
+  end
+  index[#index + 1] = ""
+end
+index[#index + 1] = "## Using it"
+index[#index + 1] = ""
+local pages = dofile "tests/ci/reference_pages.lua"
+for _, page in ipairs(pages.order) do
+  pages[page](function(name, title, says, lines)
+    write_file(name, lines)
+    index[#index + 1] = ("- [%s](%s.md): %s"):format(title, name, says)
+    count = count + 1
+  end)
+end
+index[#index + 1] = ""
+for _, section in ipairs(sections) do list(section[1], section[2]) end
+local rest = {}
+for short in pairs(modules) do rest[#rest + 1] = short end
+table.sort(rest)
+if rest[1] then list("More", rest) end
+write_file("README", index)
+
+-- Every link leads to a page and a title that is there.
+local titles = {}
+for name, lines in pairs(written) do
+  titles[name] = {}
+  for _, line in ipairs(lines) do
+    local title = line:match "^#+ (.*)$"
+    if title then titles[name][anchor(title)] = true end
+  end
+end
+local broken = {}
+for name, lines in pairs(written) do
+  for target in table.concat(lines, "\n"):gmatch "%]%(([%w_.-]*#?[%w_-]*)%)" do
+    local page, where = target:match "^([^#]*)#?(.*)$"
+    page = page == "" and name or page:gsub("%.md$", "")
+    if not titles[page] or (where ~= "" and not titles[page][where]) then
+      broken[#broken + 1] = ("%s.md: the link to %s leads nowhere"):format(name, target)
+    end
+  end
+end
+for class in pairs(missing) do broken[#broken + 1] = ("%s is named and described nowhere"):format(class) end
+table.sort(broken)
+for _, line in ipairs(broken) do print("not ok " .. line) end
+
 for _, line in ipairs(undocumented) do print(line) end
-print(("%s/README.md: %d functions, values and methods in %d modules"):format(folder, total, #index - 4))
-print(("%d passed, 0 failed, 0 skipped"):format(#index - 4))
+print(("%s/README.md: %d functions, values and methods, %d pages"):format(folder, total, count))
+print(("%d passed, %d failed, 0 skipped"):format(count, #broken))
+os.exit(#broken == 0 and 0 or 1)
