@@ -124,7 +124,7 @@
 ---@field file? string
 ---@field id? integer
 ---@field text string           raw bytes
----@field service? string       a service printed it, not the test
+---@field service? string       a service printed it while the run went on; told at its end, to reports that show it
 
 ---@class itlua.event.listed     under --list, instead of everything between file_start and file_end
 ---@field ev "listed"

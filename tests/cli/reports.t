@@ -209,3 +209,22 @@ A disk that gets full while reports are written: it is said, the others are whol
   $ itlua report shop.jsonl -o html:/dev/full -o TAP >/dev/null
   itlua: the report -o html:/dev/full could not be written: No space left on device
   [1]
+
+What services of itlua.lua print while the run goes on is told to the reports that show it, and to no other.
+
+  $ mkdir with_services; cd with_services; mkdir specs; cat >itlua.lua <<'END'
+  > return { history = false, services = {
+  >   app = { kind = "process", command = { "sh", "-c", "echo up; echo password=hunter2@ http://bob:hunter2@shop; exec sleep 100" }, ready = { line = "up" } },
+  > } }
+  > END
+  $ echo 'local s = require "itlua.services"; it("asks", function() assert.is_table(s.app) assert.is_true(s.app.pid > 0) end)' >specs/a_spec.lua
+  $ itlua -o TAP -o jsonl:r.jsonl -o html:r.html
+  ok 1 - asks
+  1..1
+  $ grep '"service"' r.jsonl
+  {"ev":"output","service":"app","text":"up\npassword=hunter2@ http://bob:***@shop\n"}
+  $ itlua report r.jsonl -o TAP -o html:again.html
+  ok 1 - asks
+  1..1
+  $ cmp r.html again.html; grep -c 'http://bob:\*\*\*@shop' r.html
+  1

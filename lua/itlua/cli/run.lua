@@ -26,7 +26,7 @@ Without one: specs/, else spec/.
 
 Exit code: 0 all passed; 1 failures, errors, or no test ran; 2 wrong usage or
 settings; 3 interrupted.
-]] .. options.describe(options.run) .. require("itlua.report").describe() .. "\n" .. require("itlua.cli.profile").describe() .. [[
+]] .. options.describe(options.run) .. require("itlua.report").describe "\n" .. require("itlua.cli.profile").describe() .. [[
 
 Other commands: exec, list, services, report, doctor, version (itlua help, itlua help COMMAND).
 Settings are read from .busted and itlua.lua; what the command line says wins.
@@ -142,7 +142,7 @@ end
 -- One repetition. Returns its counts and the signal that interrupted it.
 local function repetition(number, job, tell)
   local settings, files, plan = job.settings, job.files, job.plan
-  local counts, began = account.new(), core.now()
+  local counts, began, began_at = account.new(), core.now(), core.clock()
   plan.settings.run, plan.settings.runs = number, job.runs
   for i, file in ipairs(files) do
     plan.files[i] = { path = file.path, lines = file.lines, alone = file.alone, locks = file.locks }
@@ -164,6 +164,7 @@ local function repetition(number, job, tell)
     nothing = account.nothing_ran(settings, files, job.roots)
   end
   local last = { ev = "run_end", seconds = core.now() - began, interrupted = interrupted, nothing = nothing }
+  if job.reports.timelines then running.tell_logs(job.services, began_at, plan.deliver) end
   for name, value in pairs(counts) do last[name] = value end
   last.services = job.services and job.services.started and job.services:started()
   tell(counts, last)

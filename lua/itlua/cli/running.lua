@@ -1,5 +1,7 @@
 --- The services of a run.
 
+local core = require "itlua.core"
+
 local running = {}
 
 --- The process that runs the services of itlua.lua, or the one that `itlua services up` has left.
@@ -40,6 +42,35 @@ function running.keep(keeper, settings, files)
   return setmetatable({
     socket = kept.socket, started = function() return kept:started() end, news = function() return kept:news() end,
   }, { __close = function() end })
+end
+
+local MOST_LINES, MOST_BYTES, PATIENCE = 1000, 64 << 10, 3
+
+local function log_of(host, name, since)
+  local path = ("/services/%s/logs?since=%.3f&last=%d"):format(name:gsub("[^%w._~-]", function(c)
+    return ("%%%02X"):format(c:byte())
+  end), since, MOST_LINES)
+  local ok, log = pcall(host.ask, host, "GET", path)
+  if not ok or type(log) ~= "string" or log == "" then return nil end
+  if #log > MOST_BYTES then log = ("[%d bytes left out]\n"):format(#log - MOST_BYTES) .. log:sub(-MOST_BYTES) end
+  return log
+end
+
+--- Tells the reports that show it what the run's services printed while it ran, an event each.
+---@param services? itlua.services.Running
+---@param since number     seconds on the wall clock
+---@param tell fun(ev: table)
+function running.tell_logs(services, since, tell)
+  local started = services and services.started and services:started()
+  if not started then return end
+  local host = require("itlua.services.link").to(services.socket)
+  local scope = core.enter(PATIENCE, true)
+  for line in started:gmatch "[^\n]+" do
+    local name = line:match "^%S+"
+    local log = name and log_of(host, name, since)
+    if log then tell { ev = "output", service = name, text = log .. "\n" } end
+  end
+  core.leave(scope)
 end
 
 return running

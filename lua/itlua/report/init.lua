@@ -36,11 +36,12 @@ report.kinds = {
 }
 
 --- The kinds, for a `--help`.
+---@param after? string     what follows the list
 ---@return string
-function report.describe()
+function report.describe(after)
   local lines = { "\nReports (-o KIND[:FILE]; -o html:report.html -o junit:junit.xml -o terminal):" }
   for _, kind in ipairs(report.kinds) do lines[#lines + 1] = ("  %-14s %s"):format(kind.name, kind.says) end
-  return table.concat(lines, "\n") .. "\n"
+  return table.concat(lines, "\n") .. "\n" .. (after or "")
 end
 
 --- Which report a run gets without `-o`.
@@ -200,9 +201,13 @@ end
 function report.group(reporters, opts)
   local mask, warn = opts and opts.mask, opts and opts.warn or function(message) io.stderr:write(message, "\n") end
   local failed = {}
+  -- Logs of services are shown by those that show all; busted's would take them for what a test printed.
+  local function fits(reporter, ev)
+    return not ev or not ev.service or (reporter.kind and report.wants_timelines(reporter.kind))
+  end
   local function each(method, ...)
     for i, reporter in ipairs(reporters) do
-      if not failed[i] then
+      if not failed[i] and fits(reporter, ...) then
         local ok, err = pcall(reporter[method], reporter, ...)
         if not ok then
           failed[i] = true

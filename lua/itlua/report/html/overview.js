@@ -45,13 +45,15 @@ function trend() {
     runs.push({ at: run.at, seconds: run.seconds, passed: counts.passed + counts.flaky, failed: counts.failed, errors: 0, pending: counts.pending, flaky: counts.flaky });
   }
   if (runs.length < 2) return null;
-  const longest = Math.max(...runs.map(one => one.seconds), 0.001);
+  // One run that took very long would make the others look alike.
+  const times = runs.map(one => one.seconds).sort((a, b) => a - b);
+  const most = Math.max(times[times.length - 1], 0.001), longest = Math.min(most, Math.max(times[times.length >> 1] * 3, 0.001));
   const bad = one => one.failed + one.errors;
   const line = one => when(one.at) + ': ' + count(one.passed, 'passed', 'passed') + (bad(one) ? ', ' + bad(one) + ' failed' : '') +
     (one.flaky ? ', ' + one.flaky + ' flaky' : '') + ', ' + duration(one.seconds * 1000);
   const chart = el('div', { class: 'trend', 'aria-hidden': 'true' }, runs.map(one => el('i', { class: bad(one) ? 'failed' : one.flaky ? 'flaky' : 'passed', title: line(one),
-    style: { height: Math.max(6, one.seconds / longest * 100) + '%' } })));
-  return section('The last ' + runs.length + ' runs', el('p', { class: 'dim' }, 'Height is duration (' + duration(longest * 1000) + ' at most); ' +
+    style: { height: Math.min(100, Math.max(6, one.seconds / longest * 100)) + '%' } })));
+  return section('The last ' + runs.length + ' runs', el('p', { class: 'dim' }, 'Height is duration (' + (most > longest ? 'cut at ' : 'up to ') + duration(longest * 1000) + '); ' +
     count(runs.filter(one => !bad(one)).length, 'run') + ' passed.'), chart,
     el('details', {}, el('summary', {}, 'As a list'), el('ol', { class: 'plain', reversed: true }, runs.slice().reverse().map(one => el('li', {}, line(one))))));
 }

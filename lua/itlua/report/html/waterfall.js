@@ -1,8 +1,8 @@
 // The timeline of one test across everything it spoke to: what, to whom, what came of it, and when, as bars on one axis.
 
 const protocols = [
-  ['http', /^(http|server|graphql|sse)/], ['sql', /^(sql|pg|migrat|fixture)/], ['redis', /^redis/], ['kafka', /^(kafka|capture|event)/],
-  ['container', /^(container|docker|image|services?)/], ['wait', /^(task|sleep|wait|eventually|core)/], ['process', /^(process|app|exec)/],
+  ['http', /^(http|server|graphql|sse)/], ['sql', /^(sql|pg|migrat|fixture)/], ['redis', /^redis/], ['kafka', /^(kafka|capture|events?$|publish)/],
+  ['container', /^(container|docker|image|services?)/], ['wait', /^(task|sleep|wait|eventually|expect|core)/], ['process', /^(process|app|exec)/],
 ];
 
 function protocolOf(what, log) {
@@ -19,14 +19,14 @@ function ticks(total) {
   const step = [1, 2, 5, 10].map(n => n * power).find(n => n >= rough) || power;
   const marks = [];
   for (let at = 0; at <= total * 1.0001; at += step) marks.push(at);
-  // The last one stands left of its mark, where the one before it may be.
-  const n = marks.length;
-  if (n > 2 && marks[n - 1] / total > 0.93 && (marks[n - 1] - marks[n - 2]) / total < 0.25) marks.splice(n - 2, 1);
   return marks;
 }
 
-function axis(total) {
-  return el('div', { class: 'axis', 'aria-hidden': 'true' }, ticks(total).map(at => el('span', { class: at / total > 0.93 ? 'last' : '', style: { left: at / total * 100 + '%' } }, duration(at))));
+function axis(total, short) {
+  const marks = ticks(total), n = marks.length;
+  // The last one stands left of its mark, where on a short axis the one before it is.
+  if (short && n > 2 && marks[n - 1] / total > 0.93 && (marks[n - 1] - marks[n - 2]) / total < 0.25) marks.splice(n - 2, 1);
+  return el('div', { class: 'axis', 'aria-hidden': 'true' }, marks.map(at => el('span', { class: at / total > 0.93 ? 'last' : '', style: { left: at / total * 100 + '%' } }, duration(at))));
 }
 
 function legend(used) {
@@ -39,7 +39,8 @@ function spanRow(span, total, index) {
   const id = 'span-' + index;
   const facts = [
     el('span', { class: 'what p-' + protocol }, span.what.replace(/\..*/, '')),
-    el('span', { class: 'said' }, span.detail, span.outcome ? [el('span', { class: 'dim' }, ' → '), el('span', { class: bad ? 'bad' : 'came' }, span.outcome)] : null),
+    el('span', { class: 'said' }, el('span', { class: 'target' }, span.detail), span.outcome ? el('span', { class: 'outcome' }, el('span', { class: 'dim' }, ' → '),
+      el('span', { class: bad ? 'bad' : 'came' }, span.outcome)) : null),
     el('span', { class: 'ms began' }, el('span', { class: 'hidden' }, 'at '), duration(span.at)),
     el('span', { class: 'track', 'aria-hidden': 'true' }, el('i', { class: 'bar p-' + protocol + (bad ? ' bad' : ''), style: { left: left + '%', width: width + '%' } })),
     el('span', { class: 'ms' }, span.log ? '' : [el('span', { class: 'hidden' }, 'took '), duration(span.ms)]),
@@ -70,5 +71,5 @@ function waterfall(spans) {
   }, 'Open or close all');
   const list = el('ol', { class: 'waterfall' }, spans.map((span, i) => spanRow(span, total, i)));
   return section('Timeline', el('div', { class: 'wf-head' }, legend(used), spans.some(span => span.data) ? open : null),
-    el('div', { class: 'wf-axis' }, axis(total)), list);
+    el('div', { class: 'wf-axis' }, axis(total, true)), list);
 }
