@@ -45,6 +45,26 @@ describe("lines of a process", function()
     assert.has.errors(function() p:capture { stream = "stdin" } end)
   end)
 
+  it("are waited for where no coroutine can yield", function()
+    local p <close> = process.start { "/bin/sh", "-c", "while read l; do echo $l; done" }
+    local log <close> = p:capture()
+    local list = { 3, 1, 2 }
+    table.sort(list, function(a, b)
+      p:write(("%d and %d\n"):format(a, b))
+      log:wait_for(("^%d and %d$"):format(a, b), { timeout = 20 })
+      return a < b
+    end)
+    assert.same({ 1, 2, 3 }, list)
+    local lines = coroutine.wrap(function()
+      for i = 1, 2 do
+        p:write(("line %d\n"):format(i))
+        coroutine.yield(log:wait_for("line " .. i, { timeout = 20 }).line)
+      end
+    end)
+    assert.equal("line 1", lines())
+    assert.equal("line 2", lines())
+  end)
+
   it("say when some were gone before they could be read", function()
     local p <close> = process.start { command = "head -c 3000000 /dev/zero | tr '\\0' 'x' | fold -w 99; read a",
       max_output = 1000 }

@@ -11,6 +11,8 @@
 --
 -- It is made when a spec of any worker first asks, `fixture.use "catalogue"` or `services.catalogue.value`, in a process
 -- of its own; the others wait for it. What it returns is plain data (what JSON can say), and each file gets a copy.
+-- What it puts into a database is in the shared one, services.db.url; the databases that services.db:connect() gives to
+-- files are made of migrations and seeds.
 
 local core = require "itlua.core"
 local json = require "itlua.json"
