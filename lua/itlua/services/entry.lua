@@ -31,7 +31,8 @@ Entry.__index = Entry
 function Entry.new(host, name, spec)
   return setmetatable({
     host = host, name = name, spec = spec, kind = kinds.find(spec.kind), state = "idle", lines = {}, title = spec.kind,
-    waiters = {}, timeout = spec.startup_timeout or 30, printed = 0, bell = core.bell(),
+    waiters = {}, timeout = spec.startup_timeout or kinds.find(spec.kind).startup_timeout or 30, printed = 0,
+    bell = core.bell(),
   }, Entry)
 end
 

@@ -9,6 +9,7 @@ local kinds = {}
 ---@field name string
 ---@field options table<string, string>   its options beside those every service has, and their types; "text" is a string or
 ---    a table
+---@field startup_timeout? number         seconds, where a service says nothing; 30
 ---@field fields string[]                 what others may refer to
 ---@field knows? fun(spec: table, field: string): boolean, string?   whether others may refer to a field, instead of `fields`;
 ---    else what there is

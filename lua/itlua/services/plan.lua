@@ -19,7 +19,7 @@ local plan = {}
 ---@field provider? string|string[]  which of the kind's ways of having one: "environment", "docker", "native"; of a list
 ---                                the first that can be had
 ---@field depends_on? string[]     services that have to be ready first, beside those it refers to
----@field startup_timeout? number  seconds until it has to be ready; 30
+---@field startup_timeout? number  seconds until it has to be ready; 30, of some kinds more
 ---@field needs string[]           all services it depends on (filled in here)
 
 ---@alias itlua.services.Plan table<string, itlua.services.Spec>

@@ -16,7 +16,7 @@ local choice = require "itlua.services.choice"
 local core = require "itlua.core"
 
 local kafka = {
-  name = "kafka",
+  name = "kafka", startup_timeout = 60, -- Java on a busy machine
   options = {
     version = "version", home = "string", settings = "table", jvm = "table", image = "string", env = "table", port = "number",
     config = "table", topics = "table",
@@ -34,18 +34,26 @@ local function connection(brokers, config, options)
   return require("itlua.kafka").connect(all)
 end
 
--- The last condition; where it is may only be known by then.
+local function name_place(fields)
+  fields.brokers = ("%s:%d"):format(fields.host, fields.port)
+  fields.url = "kafka://" .. fields.brokers
+  return fields.brokers
+end
+
+-- A broker that answers may still not have a leader for anything.
 local function works(instance)
-  local fields, list = instance.fields, instance.ready or {}
-  instance.ready = list
-  list[#list + 1] = {
+  instance.ready = { {
     name = "metadata with a broker, and a record taken",
     try = function()
-      fields.brokers = ("%s:%d"):format(fields.host, fields.port)
-      fields.url = "kafka://" .. fields.brokers
-      return probe(fields.brokers, 0.5, TOPIC).brokers >= 1
+      local brokers = name_place(instance.fields)
+      if probe(brokers, 0.5, TOPIC).brokers < 1 then return false end
+      pcall(function()
+        local k <close> = connection(brokers)
+        k:delete_topic(TOPIC)
+      end)
+      return true
     end,
-  }
+  } }
   return instance
 end
 
@@ -133,7 +141,12 @@ function embedded.find(spec)
 end
 
 function embedded.start()
-  return works(require("itlua.services.kafka.mock").start())
+  local instance = require("itlua.services.kafka.mock").start()
+  instance.ready[2] = { -- it is only known by now where it is
+    name = "metadata with a broker",
+    try = function() return probe(name_place(instance.fields), 0.5).brokers >= 1 end,
+  }
+  return instance
 end
 
 kafka.providers = { environment, docker, native, fetched, embedded }
