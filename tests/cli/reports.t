@@ -48,6 +48,8 @@ A failure in full: the differing paths, the source, the command that runs just t
    3 tests · 1 passed · 2 failed · N ms
    failed spec/shop_spec.lua:3 shop · compares
    spec/shop_spec.lua:6 shop · asks for a token
+   seed N
+   reports shop.xml · shop.jsonl · direct.txt
    output of passing tests is shown with -v
   $ grep -c '<testcase' shop.xml; grep -o '<testsuite .*skipped="0"' shop.xml
   3
@@ -117,9 +119,9 @@ Every kind at once; nothing of it is on the screen but what is for people.
   $ itlua -o html:r.html -o junit:r.xml -o ctrf:r.ctrf -o gitlab:r.gitlab -o markdown:r.md -o tap14:r.tap -o jsonl:r.jsonl -o terminal >screen
   [1]
   $ tail -n 4 screen | sed -E 's/ +/ /g'
-   3 tests · 1 passed · 2 failed · N ms
-   failed spec/shop_spec.lua:3 shop · compares
    spec/shop_spec.lua:6 shop · asks for a token
+   seed N
+   reports r.html · r.xml · r.ctrf · r.gitlab · r.md · r.tap · r.jsonl
    output of passing tests is shown with -v
   $ head -c 15 r.html; echo; head -n 1 r.xml r.md r.tap; python3 -m json.tool <r.ctrf | grep '"failed": 2'; python3 -m json.tool <r.gitlab | grep -c fingerprint
   <!doctype html>

@@ -30,6 +30,7 @@ Tests that fail run again: who passes then is flaky. Hooks run again, setup does
   
    1 test · 1 passed · 1 flaky · * (glob)
    flaky     attempt 3  specs/flaky_spec.lua:6  the network · flickers
+   seed      N
   $ itlua --retries 2 --filter flickers -o plainTerminal
   +
   1 success / 0 failures / 0 errors / 0 pending / 1 flaky : N seconds

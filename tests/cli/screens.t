@@ -32,6 +32,7 @@ A log of GitHub Actions folds what happened; what came and the command stay in s
   ✗ specs/a_spec.lua N ms 2 tests, 1 failed
   
    2 tests · 1 passed · 1 failed · N ms
+   seed N
    output of passing tests is shown with -v
   $ GITLAB_CI=true itlua | grep -c 'section_start:\|section_end:'
   2
@@ -66,6 +67,7 @@ The disk is full: what people see still comes, and the exit code is that of the 
   ✓ specs/many_spec.lua N s 20 tests
   
    20 tests · 20 passed · N s
+   reports /dev/full
   itlua: the report -o junit:/dev/full could not be written: No space left on device
 
 A test that prints 50 MB: its beginning and its end are kept, and what is missing is said.

@@ -68,7 +68,7 @@ local function options_for(kind, settings, args, tty, to_file, shared)
     args = args, verbose = settings.verbose, defer_print = settings["defer-print"],
     suppress_pending = settings["suppress-pending"], lang = settings.lang, tty = tty,
     columns = tty and system.columns() or nil, size = tty and system.columns or nil, heartbeat = settings.heartbeat,
-    expected = settings.expected, getenv = os.getenv,
+    expected = settings.expected, written = settings.written, getenv = os.getenv,
     live = tty and os.getenv("TERM") ~= "dumb" and not ci() and not settings.debug,
     program = settings.program,
     lpath = settings.lpath, cpath = settings.cpath,
@@ -108,6 +108,7 @@ function outputs.open(settings)
   local shared = results.new { suppress_pending = settings["suppress-pending"] }
   local reporters, handles, all_to_files, timelines = {}, {}, true, false
   local wanted = { table.unpack(settings.output) }
+  settings.written = {}
   local index = 1
   while true do
     local argument = wanted[index]
@@ -119,7 +120,10 @@ function outputs.open(settings)
     local reporter, handle, named = open(argument, settings, shared)
     if not reporter then return nil, handle end
     reporters[#reporters + 1] = reporter
-    if handle then handles[#handles + 1] = handle end
+    if handle then
+      handles[#handles + 1] = handle
+      settings.written[#settings.written + 1] = handle.path
+    end
     all_to_files = all_to_files and named
     timelines = timelines or report.wants_timelines(reporter.kind)
     index = index + 1

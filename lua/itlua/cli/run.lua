@@ -83,7 +83,7 @@ end
 
 local supervisors_own = {
   "ROOT", "output", "Xoutput", "jobs", "concurrency", "mask", "secrets", "log-success", "project", "directory", "services",
-  "connections", "expected", "heartbeat", "profiles",
+  "connections", "expected", "heartbeat", "profiles", "written",
 }
 
 -- What --debug means for the rest. Returns what is wrong with it.

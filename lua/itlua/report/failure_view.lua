@@ -318,9 +318,8 @@ end
 ---@return string
 function failure_view.short(view, record, names)
   local parts = header(view, record, names)
-  local message = anatomy.message(record)
-  parts[#parts + 1] = "  " .. text.clip(message[1] or "", view.columns - 2)
-  parts[#parts + 1] = view.paint("dim", "  like those above; all of it with -v")
+  local said = anatomy.cause(record) or anatomy.message(record)
+  parts[#parts + 1] = view.paint("dim", "  as above (all of it with -v): ") .. text.clip(said[1] or "", math.max(8, view.columns - 33))
   return table.concat(parts, "\n") .. "\n\n"
 end
 

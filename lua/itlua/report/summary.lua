@@ -141,6 +141,9 @@ function summary.print(run, ev)
   rows(run, "services", service_rows(ev))
   rows(run, "left", left_rows(run))
   rows(run, "blocked", blocked_rows(run))
+  local seed = run.run and run.run.seed
+  if seed and (#run.failed > 0 or #run.flaky > 0) then rows(run, "seed", { tostring(seed) }) end
+  if run.written and run.written[1] then rows(run, "reports", { table.concat(run.written, " · ") }) end
   if run.hidden_output then rows(run, "output", { p("dim", "of passing tests is shown with -v") }) end
 end
 

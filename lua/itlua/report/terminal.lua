@@ -331,7 +331,7 @@ function terminal.new(opts, out)
   local columns = opts.columns or 100
   local host = opts.getenv and log.host(opts.getenv)
   local self = setmetatable({
-    out = out, tally = tally.new(opts), verbose = opts.verbose,
+    out = out, tally = tally.new(opts), verbose = opts.verbose, written = opts.written,
     files = {}, list_tests = opts.verbose or opts.list_tests,
     view = failure_view.new {
       paint = paint.new(opts.color), color = opts.color or false, columns = usable(columns),
