@@ -370,7 +370,7 @@ s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(); print(s.getsockname()
       assert.matches(("the key belongs to slot %d on %s; connect to that node"):format(slot, node), err.message, 1, true)
       assert.equal(node, err.node)
     end, { timeout = 60, interval = 0.1 })
-    clients[2]:set("foo", "bar")
+    task.eventually(function() return clients[2]:set("foo", "bar") end, { timeout = 60, interval = 0.1 })
     assert.equal("bar", clients[2]:get "foo")
     for i = 1, 2 do
       clients[i]:close()
