@@ -14,7 +14,7 @@ local html = {}
 local room_for_bodies = 1000000  -- bytes of details of tests that passed, with the bodies of their requests
 local room_for_passing = 2500000 -- and without
 local room_for_one = 24000       -- of a single one; without the bodies where it is more
-local room_for_all = 48000000    -- bytes of all details
+local room_for_all = 30000000    -- bytes of all details; of what fails after that the first line of its message
 
 local scripts = { "data", "dom", "values", "list", "waterfall", "test", "gantt", "overview", "main" }
 local styles = { "base", "list", "panel" }
@@ -76,9 +76,9 @@ end
 
 local function row_detail(self, result)
   local failed = results.failed(result) or result.flaky
-  if self.spent > room_for_all or (not failed and self.spent_passing > room_for_passing) then
+  if self.spent > self.room or (not failed and self.spent_passing > room_for_passing) then
     self.cut = self.cut + 1
-    return nil
+    return failed and detail.short(result) or nil
   end
   local strings_before = self.string_bytes
   local bodies = failed or self.spent_passing < room_for_bodies
@@ -270,12 +270,12 @@ function Reporter:finish()
   self.out((require "itlua.report.html.page.html":gsub("{{(%l+)}}", fill)))
 end
 
----@param opts table           see report.new; opts.history: earlier runs, the oldest first
+---@param opts table           see report.new; opts.history: earlier runs, the oldest first; opts.room: bytes of all details
 ---@param out fun(text: string)
 function html.new(opts, out)
   local page = setmetatable({
     results = results.of(opts), program = opts.program, history = opts.history,
-    sources = anatomy.sources(opts.read, opts.mask),
+    sources = anatomy.sources(opts.read, opts.mask), room = opts.room or room_for_all,
   }, Page)
   forget(page)
   return setmetatable({ page = page, out = out }, Reporter)

@@ -114,6 +114,16 @@ describe("the HTML report in Chromium #heavy", function()
     quiet()
   end)
 
+  it("stretches what is short beside a long wait", function()
+    page:open(files.small, LIFECYCLE)
+    local width = "document.querySelectorAll('.waterfall .bar')[1].getBoundingClientRect().width"
+    local before = page:eval(width)
+    page:eval "document.querySelector('[aria-pressed=false].copy').click()"
+    assert.is_true(page:eval(width) > before * 3)
+    assert.equal("true", page:eval "document.querySelector('.wf-tools button').getAttribute('aria-pressed')")
+    quiet()
+  end)
+
   it("filters by words, tags, what is not wanted and outcome", function()
     page:open(files.big)
     find "payments 4177"

@@ -107,6 +107,29 @@ describe("html", function()
     assert.is_true(data(page).run.cut > 0)
   end)
 
+  it("has the first line of what failed where there is no room for all of it", function()
+    local big = ("x"):rep(10000)
+    local tests = {}
+    for i = 1, 40 do tests[i] = { status = "failure", message = "spec/orders_spec.lua:9: no " .. i .. "\n" .. big } end
+    local d = data(html(replay.run(tests), { room = 100000 }))
+    assert.equal(#big + 29, #d.details["0"].p[1].m)
+    assert.equal(1, d.details["39"].cut)
+    assert.matches("no 40$", d.details["39"].p[1].m)
+    assert.is_true(d.run.cut > 0)
+  end)
+
+  it("draws recordings of several machines from their own beginnings", function()
+    local events = made_up.run()
+    for _, ev in ipairs(events) do
+      if ev.ev == "file_start" then
+        ev.began = ev.file:find "crash" and events[1].at + 86400 or events[1].at
+        if ev.file:find "crash" then ev.at = ev.at + 86400 end
+      end
+    end
+    local d = data(html(events))
+    for _, file in ipairs(d.files) do assert.is_true(file.at < 10000, file.path .. " at " .. file.at) end
+  end)
+
   it("is written for a run that ran nothing, and for one that was cut off", function()
     local events = made_up.run()
     events[#events] = nil

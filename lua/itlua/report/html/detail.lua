@@ -3,6 +3,7 @@
 
 local anatomy = require "itlua.report.anatomy"
 local json_text = require "itlua.report.json_text"
+local plain_text = require "itlua.report.plain_text"
 local results = require "itlua.report.results"
 local text = require "itlua.report.text"
 
@@ -193,6 +194,16 @@ function detail.of(page, result, with_data)
   if result.is_test and results.failed(result) and #result.records == 0 then add("p",
     '[{"k":"error","m":"no details"}]') end
   return #parts > 0 and "{" .. table.concat(parts, ",") .. "}" or nil
+end
+
+--- As little as there can be of a result that failed.
+---@param result itlua.report.result
+---@return string
+function detail.short(result)
+  local first = results.first(result) or results.first((result.attempts or {})[1] or result)
+  local event = first and first.event or {}
+  return ('{"p":[{"k":%s,"m":%s%s}],"cut":1}'):format(quote(first and first.kind or "error"),
+    first and quote(plain_text.summary(first)) or '"no details"', event.cause_key and ',"ck":' .. shown(event.cause_key) or "")
 end
 
 return detail

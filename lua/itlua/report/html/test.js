@@ -137,6 +137,7 @@ function testView(test) {
   const parts = [neighbours(test), header(test.own || '(no name)', test.path, facts)];
   if (detail.pend) parts.push(el('p', { class: 'note' }, detail.pend));
   parts.push(anatomy(detail));
+  if (detail.cut) parts.push(el('p', { class: 'note' }, 'The rest of it is left out, for this report is large: itlua -o jsonl keeps all of it.'));
   if (detail.att) parts.push(attemptsNode(test));
   if (test.outcome === 'passed' && !detail.tl && !detail.out) {
     parts.push(el('p', { class: 'dim' }, raw.details[test.index] || !run.cut ? 'It passed, and there is nothing more to say of it.' :

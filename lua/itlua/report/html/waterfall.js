@@ -13,6 +13,13 @@ function protocolOf(what, log) {
 
 const troubled = /timeout|error|refused|fail|cancel|reset|denied|violat|still (waiting|running)|→ ?[45]\d\d|^[45]\d\d\b/i;
 
+// Where a time stands on the axis, in percent. Stretched, what took milliseconds before a wait of seconds can be told apart.
+let stretched = false;
+function position(at, total) {
+  const part = Math.max(0, Math.min(1, at / total));
+  return 100 * (stretched ? Math.cbrt(part) : part);
+}
+
 // Round steps for an axis of about five marks.
 function ticks(total) {
   const rough = total / 5, power = Math.pow(10, Math.floor(Math.log10(rough || 1)));
@@ -23,26 +30,27 @@ function ticks(total) {
 }
 
 function axis(total, short) {
-  const marks = ticks(total), n = marks.length;
+  const marks = stretched && short ? [0, total / 50, total / 5, total].filter(at => at === 0 || at > 0.05) : ticks(total), n = marks.length;
   // The last one stands left of its mark, where on a short axis the one before it is.
   if (short && n > 2 && marks[n - 1] / total > 0.93 && (marks[n - 1] - marks[n - 2]) / total < 0.25) marks.splice(n - 2, 1);
-  return el('div', { class: 'axis', 'aria-hidden': 'true' }, marks.map(at => el('span', { class: at / total > 0.93 ? 'last' : '', style: { left: at / total * 100 + '%' } }, duration(at))));
+  return el('div', { class: 'axis', 'aria-hidden': 'true' }, marks.map(at => el('span', { class: at / total > 0.93 ? 'last' : '', style: { left: (short ? position(at, total) : at / total * 100) + '%' } }, duration(at))));
 }
 
 function legend(used) {
   return el('p', { class: 'legend', 'aria-hidden': 'true' }, used.map(name => el('span', {}, el('i', { class: 'p-' + name }), name)));
 }
 
-function spanRow(span, total, index) {
+let rows = 0;
+
+function spanRow(span) {
   const protocol = protocolOf(span.what, span.log), bad = troubled.test(span.outcome);
-  const left = Math.min(99.6, span.at / total * 100), width = Math.max(0.4, Math.min(100 - left, span.ms / total * 100));
-  const id = 'span-' + index;
+  const id = 'span-' + rows++;
   const facts = [
     el('span', { class: 'what p-' + protocol }, span.what.replace(/\..*/, '')),
     el('span', { class: 'said' }, el('span', { class: 'target' }, span.detail), span.outcome ? el('span', { class: 'outcome' }, el('span', { class: 'dim' }, ' → '),
       el('span', { class: bad ? 'bad' : 'came' }, span.outcome)) : null),
     el('span', { class: 'ms began' }, el('span', { class: 'hidden' }, 'at '), duration(span.at)),
-    el('span', { class: 'track', 'aria-hidden': 'true' }, el('i', { class: 'bar p-' + protocol + (bad ? ' bad' : ''), style: { left: left + '%', width: width + '%' } })),
+    el('span', { class: 'track', 'aria-hidden': 'true' }, el('i', { class: 'bar p-' + protocol + (bad ? ' bad' : '') })),
     el('span', { class: 'ms' }, span.log ? '' : [el('span', { class: 'hidden' }, 'took '), duration(span.ms)]),
   ];
   if (!span.data) return el('li', {}, el('div', { class: span.log ? 'span log' : 'span' }, facts));
@@ -63,13 +71,28 @@ function waterfall(spans) {
   if (!spans.length) return null;
   const total = Math.max(0.1, ...spans.map(span => span.at + span.ms));
   const used = Array.from(new Set(spans.map(span => protocolOf(span.what, span.log))));
-  const open = el('button', {
+  const list = el('ol', { class: 'waterfall' }, spans.map(span => spanRow(span)));
+  const bars = list.querySelectorAll('.bar'), axisBox = el('div', { class: 'wf-axis' });
+  const place = () => {
+    spans.forEach((span, i) => {
+      const left = Math.min(99.6, position(span.at, total));
+      bars[i].style.left = left + '%';
+      bars[i].style.width = Math.max(0.4, Math.min(100 - left, position(span.at + span.ms, total) - left)) + '%';
+    });
+    axisBox.replaceChildren(axis(total, true));
+  };
+  place();
+  const all = el('button', {
     type: 'button', class: 'copy', onclick: () => {
       const closed = list.querySelectorAll('.opens[aria-expanded=false]');
       (closed.length ? closed : list.querySelectorAll('.opens')).forEach(button => button.click());
     },
   }, 'Open or close all');
-  const list = el('ol', { class: 'waterfall' }, spans.map((span, i) => spanRow(span, total, i)));
-  return section('Timeline', el('div', { class: 'wf-head' }, legend(used), spans.some(span => span.data) ? open : null),
-    el('div', { class: 'wf-axis' }, axis(total, true)), list);
+  const stretch = el('button', {
+    type: 'button', class: 'copy', 'aria-pressed': String(stretched), title: 'What took milliseconds beside what took seconds',
+    onclick: () => { stretched = !stretched; stretch.setAttribute('aria-pressed', String(stretched)); place(); },
+  }, 'Stretch short ones');
+  const uneven = spans.some(span => span.ms > total / 2) && spans.some(span => span.ms < total / 50);
+  return section('Timeline', el('div', { class: 'wf-head' }, legend(used), el('div', { class: 'wf-tools' }, uneven ? stretch : null,
+    spans.some(span => span.data) ? all : null)), axisBox, list);
 }
