@@ -122,6 +122,10 @@ function wait.settle(self, name, options, hit)
   local fence, within = options and options.fence, options and options.within
   local source = self.source
   if fence ~= nil and within ~= nil then core.usage(name .. " takes a fence or a window (within), not both") end
+  if match.is_callable(fence) then
+    local point = fence()
+    fence = point == nil and true or point
+  end
   if self.complete then return ("%s has ended, all of it was read"):format(self.name) end
   if fence == nil and within == nil and source.fence then fence = true end
   if fence == nil or fence == false then
@@ -132,10 +136,6 @@ function wait.settle(self, name, options, hit)
     return ("within %.6g s; that is a window of time, no fence: what comes later is not seen"):format(within)
   end
   local timeout = wait.seconds(options, "timeout", 10, name)
-  if match.is_callable(fence) then
-    local point = fence()
-    fence = point == nil and true or point
-  end
   if type(fence) == "table" and fence.marker ~= nil then return wait.marker(self, fence.marker, timeout) end
   if not source.fence then
     core.usage(("%s: %s has no fence: give { within = seconds }, or a marker that is sent after the action, "
