@@ -24,6 +24,9 @@ local known = {
 for _, o in ipairs(known) do o.group = "Options" end
 repl.options = known
 
+--- Its options, for completion.
+repl.options = known
+
 function repl.help()
   return [[
 Usage: itlua repl [options]

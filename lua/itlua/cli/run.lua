@@ -28,7 +28,7 @@ Exit code: 0 all passed; 1 failures, errors, or no test ran; 2 wrong usage or
 settings; 3 interrupted.
 ]] .. options.describe(options.run) .. require("itlua.report").describe "\n" .. require("itlua.cli.profile").describe() .. [[
 
-Other commands: exec, list, services, report, doctor, version (itlua help, itlua help COMMAND).
+Other commands: exec, repl, list, services, report, doctor, version (itlua help, itlua help COMMAND).
 Settings are read from .busted and itlua.lua; what the command line says wins.
 ]]
 end

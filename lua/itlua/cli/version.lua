@@ -19,6 +19,7 @@ local bindings = {
   { "libpq", "itlua.sql.core", "version" },
   { "hiredis", "itlua.redis.core", "version" },
   { "libyaml", "itlua.yaml.core", "version" },
+  { "libedit", "itlua.edit.core", "version" },
 }
 
 local function version_of(binding, field)

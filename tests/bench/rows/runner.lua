@@ -61,6 +61,15 @@ return {
         return peers.timed({ peers.itlua, "specs", "-j2", "--concurrency=50" }, { cwd = dir.path })
       end)
     end },
+  { key = "repl", what = "itlua repl in a project with services: from its start to the prompt", against = "-", as = "seconds",
+    reach = 0.05, times = 3, needs = { "python3" }, run = function(compare)
+      local dir <close> = fs.tempdir()
+      dir:write("itlua.lua", 'return { services = { db = { kind = "postgres" }, cache = { kind = "redis" } } }\n')
+      local script = fs.realpath "tests/bench/prompt.py"
+      return compare(function()
+        return tonumber(peers.output({ "python3", script, peers.itlua, "repl" }, { cwd = dir.path }))
+      end)
+    end },
   { key = "memory", what = "memory, peak, all processes: empty run", against = "-", as = "MB", reach = 30,
     run = function(compare)
       local dir <close> = folder(1, 1)
