@@ -272,7 +272,8 @@ static bool open_terminal(edit *e, int size) {
   el_set(e->el, EL_PROMPT_ESC, prompt_of, '\1');
   el_set(e->el, EL_HIST, history, e->history);
   el_set(e->el, EL_GETCFN, edit_next_char);
-  el_set(e->el, EL_ADDFN, "itlua-complete", "complete the word", edit_complete);
+  /* The wide form: the other one makes copies of both texts and forgets them. */
+  el_wset(e->el, EL_ADDFN, L"itlua-complete", L"complete the word", edit_complete);
   el_set(e->el, EL_BIND, "^I", "itlua-complete", NULL);
   el_set(e->el, EL_BIND, "^R", "em-inc-search-prev", NULL);
   el_set(e->el, EL_BIND, "\033[1;5D", "ed-prev-word", NULL);
