@@ -33,7 +33,8 @@ commands.refuse = refuse
 
 local function overview(talk)
   local p = talk.view.paint
-  talk:say "Lua, a line or several; an expression shows its value, _ is the last one. Tab completes, Ctrl-C interrupts."
+  talk:say "Lua, a line or several. An expression shows its value; _ is the last one."
+  talk:say "Tab completes, also tables, columns, keys and topics; Ctrl-C interrupts what waits."
   talk:say ""
   for _, name in ipairs(order) do
     local command = known[name]
@@ -44,7 +45,16 @@ local function overview(talk)
   end
   if not talk.world then return end
   talk:say ""
-  talk:say("There without require: " .. p("cyan", table.concat(talk.world:names(), " ")))
+  talk:say "Globals that are there when they are named:"
+  local line = " "
+  for _, name in ipairs(talk.world:names()) do
+    if #line + #name + 1 > math.min(talk:size(), 90) - 1 then
+      talk:say(p("cyan", line))
+      line = " "
+    end
+    line = line .. " " .. name
+  end
+  talk:say(p("cyan", line))
 end
 
 known.help = { takes = "[NAME]", says = "this; or what http.client, redis or :save is", run = function(talk, rest)
@@ -60,7 +70,7 @@ end }
 
 -- ---- time
 
-known.time = { takes = "[LUA]", says = "run it and say what it took; alone: after every chunk, or not any more",
+known.time = { takes = "[LUA]", says = "say what this takes; alone: what every chunk takes, or not any more",
   run = function(talk, rest)
     if rest == "" then
       talk.timing = not talk.timing
@@ -88,7 +98,7 @@ local function timeline_lines(talk, spans)
   return out
 end
 
-known.timeline = { takes = "[all]", says = "the operations of the last chunk, or of the session", run = function(talk, rest)
+known.timeline = { takes = "[all]", says = "the operations of the last chunk, or all", run = function(talk, rest)
   local entries = talk.session.entries
   local since = talk.session.began
   if rest ~= "all" and #entries > 0 then since = entries[#entries].mark end
@@ -152,14 +162,14 @@ known.edit = { says = "the last chunk in $EDITOR, then run it", run = function(t
   talk:take(source)
 end }
 
-known.save = { takes = "FILE", says = "the session as a spec, with assertions on what was seen", run = function(talk, rest)
+known.save = { takes = "FILE", says = "the session as a spec that asserts what was seen", run = function(talk, rest)
   if rest == "" then return refuse(talk, ":save which FILE? (:save orders_spec.lua)") end
   require("itlua.repl.save").run(talk, expand(rest))
 end }
 
 -- ---- what there is
 
-known.services = { says = "the services and connections, and which of them are in use", run = function(talk)
+known.services = { says = "the services and connections, and their state", run = function(talk)
   local lines = require("itlua.repl.banner").services(talk)
   if #lines == 0 then return dim(talk, "no services and no connections: no itlua.lua here declares any") end
   talk:show(lines)

@@ -203,7 +203,10 @@ end
 -- Under a read-only profile: refuses, and tells the server.
 local function guard(self, sql)
   policy.sql(sql)
-  if self:transaction_status() == "none" then self.handle:exec(policy.sql_before) end
+  if self:transaction_status() ~= "none" then return end
+  local silent = core.silence(true) -- it was not asked for
+  self.handle:exec(policy.sql_before)
+  core.silence(silent)
 end
 
 function run(self, mode, sql, ...)
