@@ -69,7 +69,7 @@
 ---@field flaky? boolean        it passed, but not at first
 
 ---@field timeline? string      where a reporter asked for them (its module has `wants_timelines`) and no problem of the
----test brought it: the spans of the test, with less data than those of a failure
+---test brought it: the spans of the test, with less data than those of a failure, and none after the first of many
 
 -- A span with `log` is a line that a service or a container printed; its `what` is the service's name.
 -- A span of a timeline: `at` in seconds on a clock of its own (differences count), `seconds` it took, `what` ("http.request",

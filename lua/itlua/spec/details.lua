@@ -13,7 +13,7 @@ end
 
 --- The operations since the mark, as a JSON array; nil where there were none.
 ---@param since? integer
----@param fine? boolean     of a test that passed
+---@param fine? integer     of a test that passed: how many bytes there are for what it sent and got
 ---@return string?
 function details.timeline(since, fine)
   local timeline = module_of_ours "itlua.spec.timeline"

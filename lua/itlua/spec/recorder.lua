@@ -76,7 +76,8 @@ function Recorder:release()
   if not ending then return end
   self.ending = nil
   if self.options.timelines and not self.told_timeline then
-    ending.timeline = require("itlua.spec.details").timeline(self.since, true)
+    ending.timeline = require("itlua.spec.details").timeline(self.since, self.room)
+    self.room = self.room - #(ending.timeline or "")
   end
   self.told_timeline = nil
   self.emit(ending)
@@ -90,6 +91,7 @@ end
 
 function Recorder:open_file(path)
   self.file, self.ids, self.blocks, self.tests = path, 0, {}, {}
+  self.room = self.options.timelines or 0 -- bytes for what passing tests sent and got
   self.known_origin, self.known_source = nil, nil
   self.file_began = core.now()
   self.emit { ev = "file_start", file = path, at = core.clock() }

@@ -94,7 +94,7 @@ end
 
 --- As JSON: an array of {at, seconds, what, detail, outcome, data}; nil where nothing happened.
 ---@param since? integer     of core.mark
----@param fine? boolean      of a test that passed: less is kept
+---@param fine? integer      of a test that passed: less is kept, and no data where this is not above 0
 ---@return string?
 function timeline.json(since, fine)
   local spans = core.timeline(since)
@@ -108,7 +108,8 @@ function timeline.json(since, fine)
   -- What came last is what a failure is about: the bytes are its own first.
   for i = #spans, 1, -1 do
     local span = spans[i]
-    local data = evidence.data_of(span, fine)
+    local data
+    if not fine or fine > 0 then data = evidence.data_of(span, fine ~= nil) end
     span.echoes = nil
     span.data = data and plain(data, budget, 1)
     span.detail, span.outcome = valid(tostring(span.detail or "")), valid(tostring(span.outcome or ""))
