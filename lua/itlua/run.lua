@@ -11,6 +11,7 @@ local run = {
   began = nil,    ---@type number?   core.now() then
   audit = false,  ---@type boolean   `--audit`: name what a test leaves behind
   services = nil, ---@type { socket: string, plan: table }?   where the run's services are, see itlua.services
+  partial = false, ---@type boolean  only some of the tests were asked for
   guard = nil,    ---@type boolean|"end"|nil   what itlua.lua says of guards, see itlua.container.guard
   watched = false, ---@type boolean  somebody registered for the tests of this file
 }

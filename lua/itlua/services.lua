@@ -154,6 +154,15 @@ function Service:restart(options)
   status(self, "POST", where(self, "restart"), { timeout = options and options.timeout })
 end
 
+--- Waits until its process has ended by itself; raises where it does not, or not with the code of option `exit`.
+---@param options? { timeout?: number } seconds; 10
+---@return { code: integer?, signal: integer? }
+function Service:wait_exit(options)
+  known(self)
+  local answer = status(self, "POST", where(self, "wait"), { timeout = options and options.timeout or 10 })
+  return { code = answer.exit, signal = answer.signal }
+end
+
 --- Sends a signal to it and all that it started: "HUP", "KILL".
 ---@param name string
 function Service:signal(name)
@@ -242,11 +251,38 @@ end
 
 local of_run
 
+-- The services that the file names as `services.NAME`, but for those of which it asks whether they are available.
+local function named_in(path)
+  local f = io.open(path)
+  local text = f and f:read "a" or ""
+  if f then f:close() end
+  local named, doubtful = {}, {}
+  for line in text:gmatch "[^\n]+" do
+    for name, after in line:gsub("%-%-.*$", ""):gmatch "%f[%w_]services%.([%a_][%w_]*)(:?%w*)" do
+      named[name] = true
+      if after == ":available" then doubtful[name] = true end
+    end
+  end
+  for name in pairs(doubtful) do named[name] = nil end
+  return named
+end
+
+-- They start at the same time: those that the file comes to later, while the first is waited for.
+local function begin_others(first)
+  if current_run.file == "" or current_run.partial then return end
+  for name in pairs(named_in(current_run.file)) do
+    if name ~= first and plan()[name] then
+      core.daemon(function() pcall(host().ask, host(), "GET", "/services/" .. name) end)
+    end
+  end
+end
+
 local function handle(name)
-  local spec = plan()[name]
+  local spec, begin = plan()[name], nil
   if of_run ~= current_run.services then -- another run in the same state
     of_run, handles, link = current_run.services, {}, nil
     if watched then watched = {} end
+    begin = spec and name
   end
   if not spec then
     core.raise("service", "UNKNOWN", ("there is no service '%s' in itlua.lua%s"):format(tostring(name),
@@ -256,6 +292,7 @@ local function handle(name)
     local kind = require("itlua.services.kinds").find(spec.kind)
     handles[name] = setmetatable({ name = name, kind = spec.kind, spec = spec, methods = kind.methods or {} }, metatable)
   end
+  if begin then begin_others(begin) end
   return handles[name]
 end
 

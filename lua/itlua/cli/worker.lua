@@ -4,6 +4,14 @@
 local core = require "itlua.core"
 local current_run = require "itlua.run"
 
+local function is_partial(settings)
+  for _, name in ipairs { "name", "filter", "tags" } do
+    local wanted = settings[name]
+    if type(wanted) == "table" and wanted[1] or type(wanted) == "string" and wanted ~= "" then return true end
+  end
+  return settings.lines ~= nil
+end
+
 ---@param settings table              the settings of the run, see itlua.spec
 ---@param take fun(): string?         waits for the next file; nil when there are no more
 ---@param emit fun(event: table)
@@ -12,6 +20,7 @@ return function(settings, take, emit, stopped)
   local path = take()
   if not path then return end
   current_run.services, current_run.guard = settings.services, settings.guard
+  current_run.partial = is_partial(settings)
   local session = require("itlua.spec").new(settings, emit)
   if settings.debug then require("itlua.repl.debug").install(session, settings.debug) end
   core.daemon(function()

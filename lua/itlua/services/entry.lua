@@ -10,8 +10,6 @@ local native = require "itlua.services.native"
 local plan = require "itlua.services.plan"
 local verdict = require "itlua.services.verdict"
 
-local KEPT = 10000 -- lines of a service's log
-
 ---@class itlua.services.Entry
 ---@field name string
 ---@field spec itlua.services.Spec
@@ -21,6 +19,7 @@ local KEPT = 10000 -- lines of a service's log
 ---@field instance? itlua.services.Instance
 ---@field lines { at: number, text: string }[]
 local Entry = {}
+for name, method in pairs(require "itlua.services.log") do Entry[name] = method end
 Entry.__index = Entry
 
 --- An entry of the host.
@@ -34,82 +33,6 @@ function Entry.new(host, name, spec)
     waiters = {}, timeout = spec.startup_timeout or kinds.find(spec.kind).startup_timeout or 30, printed = 0,
     bell = core.bell(),
   }, Entry)
-end
-
--- ---- its log
-
-local function keep(self, text)
-  local lines = self.lines
-  self.printed = self.printed + 1
-  self.bell:ring()
-  lines[#lines + 1] = { at = core.clock(), text = text }
-  if #lines > 2 * KEPT then
-    self.lines = table.move(lines, #lines - KEPT + 1, #lines, 1, {})
-    if self.instance and self.instance.lines then self.instance.lines = self.lines end
-  end
-end
-
--- Takes in what its process prints, with the time of each line.
-local function listen(self, process)
-  if self.heard == process then return end -- it was stopped without being ended
-  self.heard = process
-  core.daemon(function()
-    while true do
-      local ok, line = pcall(process.read_line, process)
-      if ok and not line then return end
-      if not ok and core.is_error(line) ~= "process" then return end
-      keep(self, ok and (line:gsub("\r$", "")) or "(lines were lost)")
-    end
-  end)
-end
-
---- What it has printed since a time on the wall clock, at most the last `last` lines.
----@param since? number
----@param last? integer
----@return string
-function Entry:log(since, last)
-  if self.instance and self.instance.read_log then
-    local ok, text = pcall(self.instance.read_log, self.instance, last, since)
-    return ok and text or ""
-  end
-  local texts = {}
-  local first = math.max(1, last and #self.lines - last + 1 or 1)
-  for i = first, #self.lines do
-    if not since or self.lines[i].at >= since then texts[#texts + 1] = self.lines[i].text end
-  end
-  return table.concat(texts, "\n")
-end
-
---- The same with the time of each line, for timelines; nothing of one whose log has no times.
----@param since number
----@param last integer
----@return { at: number, text: string }[]
-function Entry:lines_since(since, last)
-  local list = {}
-  if self.instance and self.instance.timed_lines then
-    local ok, lines = pcall(self.instance.timed_lines, self.instance, since, last)
-    return ok and lines or list
-  end
-  for i = math.max(1, #self.lines - last + 1), #self.lines do
-    if self.lines[i].at >= since then list[#list + 1] = self.lines[i] end
-  end
-  return list
-end
-
---- Waits for a line behind the first `n` that it has printed, for a while, and returns those that came.
----@param n? integer          none: how many there are
----@param seconds number
----@return { n: integer, lines: string[], lost: integer }
-function Entry:lines_after(n, seconds)
-  if n and n >= self.printed then
-    local scope = core.enter(seconds)
-    pcall(self.bell.wait, self.bell)
-    core.leave(scope)
-  end
-  local first, list = self.printed - #self.lines, {}
-  n = n or self.printed
-  for i = math.max(n, first) - first + 1, #self.lines do list[#list + 1] = self.lines[i].text end
-  return { n = self.printed, lines = list, lost = math.max(0, first - n) }
 end
 
 -- ---- getting ready
@@ -195,14 +118,14 @@ local function context_of(self)
       fs.mkdir(path, { mode = 448 })
       return path
     end,
-    log = function(line) keep(self, line) end,
+    log = function(line) self:keep(line) end,
   }
 end
 
 local function attach(self, instance)
   self.instance = instance
   if instance.lines then instance.lines = self.lines end
-  if instance.process then listen(self, instance.process) end
+  if instance.process then self:listen(instance.process) end
 end
 
 -- A port can be taken between its choice and its use.
@@ -275,7 +198,7 @@ end
 function Entry:relaunch()
   local instance = self.instance
   instance:launch()
-  if instance.process then listen(self, instance.process) end
+  if instance.process then self:listen(instance.process) end
   if instance.lines then
     self.lines = {}
     instance.lines = self.lines
@@ -309,13 +232,44 @@ local function refuse(self, what)
     self.instance.external))
 end
 
---- Ends its process; TERM first, KILL after `seconds`.
+--- Why its process has not ended as its description expects (option `exit` of kind "process"), or nil.
+---@return string?
+function Entry:wrong_exit()
+  local expected, process = self.spec.exit, self.instance and self.instance.process
+  if not expected or not process or process:running() then return nil end
+  local result = process:wait()
+  if not result.signal and result.code == expected then return nil end
+  return ("service %s (%s) was to end with exit code %d, and %s\n\n%s"):format(self.name, self.title, expected,
+    result.signal and "was ended by signal " .. result.signal or "ended with " .. result.code,
+    verdict.last_words(self:log(nil, 30)))
+end
+
+--- Ends its process; TERM first, KILL after `seconds`. Raises where it does not end as expected.
 function Entry:stop(seconds)
   wait_for_start(self)
   if self.state ~= "ready" then return end
   if self.instance.external then refuse(self, "stopped") end
   self:finish(seconds or self.instance.grace or 5)
   self.state = "stopped"
+  local wrong = self:wrong_exit()
+  if wrong then core.raise("service", "EXIT", wrong) end
+end
+
+--- Waits until its process has ended by itself.
+---@param seconds number
+function Entry:wait_exit(seconds)
+  wait_for_start(self)
+  local process = self.instance and self.instance.process
+  if not process then core.raise("service", "NO_PROCESS", self.name .. " has no process of its own to wait for") end
+  local ok, err = pcall(process.wait, process, { timeout = seconds })
+  if not ok then
+    if core.is_error(err) ~= "timeout" then error(err, 0) end
+    core.raise("service", "EXIT", ("service %s has not ended within %.6g s"):format(self.name, seconds))
+  end
+  local deadline = core.now() + 1 -- its last words: children of it may still hold its output
+  while self.heard_all ~= process and core.now() < deadline do core.sleep(0.005) end
+  local wrong = self:wrong_exit()
+  if wrong then core.raise("service", "EXIT", wrong) end
 end
 
 --- Ends it and starts it again; never raises for what becomes of it, see `failure`.
@@ -340,6 +294,7 @@ function Entry:finish(seconds)
   local instance = self.instance
   if not instance then return end
   local process = instance.process
+  self.ending = true
   if instance.stop and (not process or process:running()) then
     pcall(instance.stop, instance, seconds)
   elseif process and process:running() then
@@ -350,9 +305,12 @@ end
 
 --- It is over for good.
 function Entry:discard(seconds)
+  local was_ready = self.state == "ready"
   if self.state == "starting" then core.cancel(self.task, "the services end") end
   if self.instance and self.instance.discard then pcall(self.instance.discard, self.instance) end
   self:finish(seconds)
+  local wrong = was_ready and self:wrong_exit()
+  if wrong then self.host.complain(self, wrong) end
 end
 
 --- A signal for its process and what that started.
@@ -391,6 +349,7 @@ function Entry:status()
     container = instance and instance.container and instance.container.id or nil,
     failure = self.failure and { code = self.failure.code, message = self.failure.message } or nil,
     exit = running == false and process:wait().code or nil,
+    signal = running == false and process:wait().signal or nil,
   }
 end
 

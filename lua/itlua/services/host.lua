@@ -6,7 +6,7 @@
 --     GET  /services/NAME         starts it with what it needs, and answers when it is ready, or why it is not
 --     GET  /services/NAME/lines   the same as [{"at", "text"}]
 --     GET  /services/NAME/after   what it prints after the first ?n lines: waits a while for {n, lines, lost}; without n, n
---     POST /services/NAME/DO      start, stop, restart, signal {"signal"}; and what its kind has in `requests`
+--     POST /services/NAME/DO      start, stop, restart, wait {"timeout"}, signal {"signal"}; what its kind has in `requests`
 --     GET  /services/NAME/choice  whether it can be had here: {available, text}; starts nothing
 --     GET  /services/NAME/logs    what it has printed; ?since=seconds&last=lines
 --     POST /stop                  ends the host
@@ -78,6 +78,8 @@ function actions.stop(entry, options) entry:stop(options.timeout) end
 function actions.restart(entry, options)
   entry:restart(options.timeout)
 end
+
+function actions.wait(entry, options) entry:wait_exit(options.timeout) end
 
 function actions.signal(entry, options) entry:signal(options.signal) end
 
@@ -154,6 +156,12 @@ local function discard_users(self)
   for _, entry in ipairs(list) do entry:discard(GRACE) end
 end
 
+-- For whoever closes the host (link.lua).
+local function complain(_, text)
+  io.stdout:write(("failed %s\n"):format((text:gsub("\n", "\1"))))
+  io.stdout:flush()
+end
+
 local function discard_all(self)
   discard_users(self)
   local tasks = {}
@@ -188,7 +196,7 @@ end
 function host.run(given)
   local folder, remove = lazy_folder()
   current_run.guard = given.guard
-  local self = { entries = {}, folder = folder, fingerprint = given.fingerprint, tell = tell }
+  local self = { entries = {}, folder = folder, fingerprint = given.fingerprint, tell = tell, complain = complain }
   for name, spec in pairs(given.plan) do self.entries[name] = Entry.new(self, name, spec) end
   local _ <close> = system.watch_signals(false)
   local wait = wait_for_end(self)

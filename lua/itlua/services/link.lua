@@ -115,7 +115,9 @@ function Running:close()
   local scope = core.enter(self.grace + 3, true)
   pcall(process.stop, process, { grace = self.grace })
   core.leave(scope)
-  for line in process:output():gmatch "failed ([^\n]+)\n" do io.stderr:write("itlua: ", line, "\n") end
+  for line in process:output():gmatch "failed ([^\n]+)\n" do
+    io.stderr:write("itlua: ", (line:gsub("\1", "\n")), "\n")
+  end
   self.folder:close()
 end
 

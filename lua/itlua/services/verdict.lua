@@ -64,6 +64,8 @@ local function last_words(log)
   return ("    its last words\n%s"):format(table.concat(lines, "\n", math.max(1, #lines - LINES + 1)))
 end
 
+verdict.last_words = last_words
+
 ---@class itlua.services.Failure
 ---@field code "EXITED"|"NOT_READY"|"PREPARE"|"NO_PROVIDER"|"NEEDS"|"START"
 ---@field message string

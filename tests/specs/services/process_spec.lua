@@ -207,6 +207,72 @@ describe("a service of kind process", function()
   end)
 end)
 
+describe("services that one file names", function()
+  it("start at the same time", function()
+    local dir = project.new {
+      ["itlua.lua"] = project.settings [[
+        a = { kind = "process", command = "while [ ! -e begun ]; do sleep 0.1; done; echo up; sleep 100",
+          ready = { line = "up" } }, -- not ready before the other begins
+        b = { kind = "process", command = "touch begun; echo up; sleep 100", ready = { line = "up" } },
+        c = { kind = "process", command = "sleep 1; echo up; sleep 100", ready = { line = "up" } },
+        d = { kind = "process", command = "sleep 1; echo up; sleep 100", ready = { line = "up" } }]],
+      ["specs/a_spec.lua"] = [[
+        local services = require "itlua.services"
+        it("uses one after the other", function()
+          assert.equal("ready", services.a.state)
+          assert.equal("ready", services.b.state)
+        end)
+        it("may do without one", function() return services.c:available() end) -- and services.d is a comment
+      ]],
+    }
+    local text = project.passes(dir, { "-j", "1" })
+    assert.is_nil(text:find("  c  sleep 1", 1, true), text)
+    assert.is_nil(text:find("  d  sleep 1", 1, true), text)
+  end)
+end)
+
+describe("the exit of a service", function()
+  it("is waited for, and has the code that was asked for", function()
+    local dir = project.new {
+      ["itlua.lua"] = project.settings [[
+        job = { kind = "process", command = "echo working; sleep 0.3; exit 0", ready = { line = "working" }, exit = 0 },
+        bad = { kind = "process", command = "echo working; sleep 0.3; echo no luck; exit 3", ready = { line = "working" },
+          exit = 0 },
+        rude = { kind = "process", command = "trap 'exit 4' TERM; echo up; while :; do sleep 0.1; done",
+          ready = { line = "up" }, exit = 0 },
+        last = { kind = "process", command = "trap 'exit 5' TERM; echo up; while :; do sleep 0.1; done",
+          ready = { line = "up" }, exit = 0 }]],
+      ["specs/a_spec.lua"] = [[
+        local services = require "itlua.services"
+        local function failure(fn, ...)
+          local ok, err = pcall(fn, ...)
+          assert.is_false(ok)
+          return err
+        end
+        it("of a job", function()
+          assert.same({ code = 0 }, services.job:wait_exit())
+          assert.equal("ended", services.job.state)
+          assert.is_truthy(services.job:logs():find("(it has ended with exit code 0)", 1, true))
+        end)
+        it("of one that fails", function()
+          local err = failure(services.bad.wait_exit, services.bad)
+          assert.equal("service EXIT", err.kind .. " " .. err.code)
+          assert.is_truthy(err.message:find("was to end with exit code 0, and ended with 3", 1, true))
+          assert.is_truthy(err.message:find("no luck", 1, true))
+        end)
+        it("of one that is stopped", function()
+          local err = failure(services.rude.wait_exit, services.rude, { timeout = 0.1 })
+          assert.is_truthy(err.message:find "has not ended within")
+          assert.is_truthy(failure(services.rude.stop, services.rude).message:find("ended with 4", 1, true))
+        end)
+        it("of one that goes on to the end", function() assert.equal("ready", services.last.state) end)
+      ]],
+    }
+    local text = project.passes(dir, { "-j", "1" })
+    assert.is_truthy(text:find("service last .* was to end with exit code 0, and ended with 5"), text)
+  end)
+end)
+
 describe("a service that does not get ready", function()
   local function verdict(app)
     local dir = project.new {

@@ -4,6 +4,7 @@
 --             env = { DATABASE_URL = "${db.url}", PORT = "${app.port}" } }
 --     app = { kind = "process", command = "node app.js", ready = { line = "listening on (%d+)" } }
 --
+-- `exit = 0` is the code that it has to end with, when it is stopped and at the end of the run; without it any will do.
 -- `${app.port}` in its own description is a free port that itlua chose; the first capture of ready.line is the port else.
 
 local core = require "itlua.core"
@@ -13,7 +14,7 @@ local kind = {
   name = "process",
   options = {
     command = "text", env = "table", clear_env = "boolean", cwd = "string", ready = "table", port = "number", url = "string",
-    stop_timeout = "number",
+    stop_timeout = "number", exit = "number",
   },
   fields = { "url", "host", "port" },
   own_fields = { "port" },
