@@ -21,12 +21,12 @@ local function first_line(path)
   return line
 end
 
--- When a process began, in ticks since the machine was started; nil where there is none. With the process id it names a
--- process for good.
+-- When a process began, in ticks since the machine was started; nil where there is none, or only what nobody has asked for
+-- yet (a zombie). With the process id it names a process for good.
 local function began(pid)
   local stat = first_line("/proc/" .. pid .. "/stat")
   local rest = stat and stat:match "^.*%) (.*)$"
-  if not rest then return nil end
+  if not rest or rest:find "^[ZX]" then return nil end
   local n = 2
   for word in rest:gmatch "%S+" do
     n = n + 1

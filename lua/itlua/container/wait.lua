@@ -17,7 +17,7 @@ local wait = {}
 ---@field task userdata?
 ---@field since number?     of logs: the start of this run of the container
 
-local FIRST, LONGEST, GROWTH = 0.005, 0.1, 1.4 -- seconds between two tries
+local FIRST, LONGEST, GROWTH = 0.005, 0.05, 1.4 -- seconds between two tries
 
 local function node_of(c, since)
   local node = { condition = c, state = "waiting", tries = 0, since = since }

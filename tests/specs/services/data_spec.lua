@@ -149,13 +149,27 @@ describe("a service of kind postgres", function()
       ["itlua.lua"] = project.settings [[db = { kind = "postgres", provider = "native" }]],
       ["specs/a_spec.lua"] = ([[
         local services, sql, process = require "itlua.services", require "itlua.sql", require "itlua.process"
+        local fs = require "itlua.fs"
         it("is used", function()
           local r = process.run { command = { %q, "-C", "inner" }, merge = true, env = { DATABASE_URL = services.db.url } }
           assert.equal(0, r.code, r.stdout)
           local db <close> = sql.connect(services.db.url)
-          assert.equal(0, db:value "SELECT count(*) FROM pg_database WHERE datname LIKE 'itlua_run%%'")
+          local function left()
+            return db:value "SELECT count(*) FROM pg_database WHERE shobj_description(oid, 'pg_database') ~ '^itlua.owner='"
+          end
+          assert.equal(0, left())
+          -- killed as a whole, it leaves them; the next run on the server removes them
+          local inner = process.start { command = { %q, "-C", "inner" }, env = { DATABASE_URL = services.db.url, HANG = "1" } }
+          require("itlua.task").eventually(function() return fs.exists "inner/hangs" end, { timeout = 20 })
+          local host = fs.read "inner/hangs"
+          process.run { "kill", "-9", tostring(inner.pid), host }
+          inner:wait()
+          require("itlua.task").sleep(0.1)
+          assert.is_true(left() > 0)
+          assert.equal(0, process.run({ command = { %q, "-C", "inner" }, env = { DATABASE_URL = services.db.url } }).code)
+          assert.equal(0, left())
         end)
-      ]]):format(native.self()),
+      ]]):format(native.self(), native.self(), native.self()),
       ["inner/itlua.lua"] = project.settings [[db = { kind = "postgres", migrations = "../db" }]],
       ["inner/specs/b_spec.lua"] = [[
         local services, sql = require "itlua.services", require "itlua.sql"
@@ -167,6 +181,11 @@ describe("a service of kind postgres", function()
           local ok, err = pcall(function() services.db:stop() end)
           assert.is_false(ok)
           assert.equal("NOT_OURS", err.code)
+          if os.getenv "HANG" then
+            local f <close> = io.popen "pgrep -P $(ps -o ppid= -p $PPID) -f 'itlua services host'"
+            require("itlua.fs").write("hangs", f:read "l", { atomic = true })
+            require("itlua.task").sleep(60)
+          end
         end)
       ]],
       ["db/001_orders.up.sql"] = MIGRATION,

@@ -155,6 +155,9 @@ function Clones:obtain()
   return name
 end
 
+--- Calls `fn(admin, name)` with the connection for what is done to the server.
+function Clones:with_admin(fn, name) fn(admin_of(self), name) end
+
 --- Connects to a database once: whoever is first waits for the server to set up its caches there.
 ---@param name string
 function Clones:visit(name)
