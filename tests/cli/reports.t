@@ -144,6 +144,11 @@ Every kind at once; nothing of it is on the screen but what is for people.
   $ head -n 1 summary.md
   ## ✗ 2 of 3 tests failed
 
+On a terminal a page goes to a file, also where none is named.
+
+  $ script -qec "itlua -o html --name 'shop sells'" /dev/null </dev/null >/dev/null; head -c 15 report.html; echo
+  <!doctype html>
+
 A handler written for busted.
 
   $ cat >handler.lua <<'END'

@@ -81,6 +81,8 @@ end
 -- One -o: a reporter, and the file to close after it.
 local function open(argument, settings, shared)
   local kind, file = report.parse(argument)
+  -- Nobody wants to read a page's source on a terminal.
+  if kind == "html" and not file and system.terminal(1) then file = "report.html" end
   local args = file and {} or settings.Xoutput
   local path = file or (report.known(kind) and report.file(kind, args)) or nil
   local handle, why

@@ -19,7 +19,7 @@ local modules = {
 --- What `-o` takes besides the name of a custom busted handler, with a word about each.
 report.kinds = {
   { name = "terminal", says = "for people: every failure explained (default in an itlua project)" },
-  { name = "html", says = "one page with everything: diffs, timelines, requests, trend" },
+  { name = "html", says = "one page with everything: diffs, timelines, requests, trend (report.html on a terminal)" },
   { name = "junit", says = "JUnit XML for CI servers" },
   { name = "jsonl", says = "the events as they come, one JSON object a line" },
   { name = "github", says = "annotations and a step summary, beside the report for people" },
