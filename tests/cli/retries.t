@@ -30,6 +30,7 @@ Tests that fail run again: who passes then is flaky. Hooks run again, setup does
   
    1 test · 1 passed · 1 flaky · * (glob)
    flaky     attempt 3  specs/flaky_spec.lua:6  the network · flickers
+                        before: Expected objects to be equal. expected 3 got 2
    seed      N
   $ itlua --retries 2 --filter flickers -o plainTerminal
   +
@@ -127,6 +128,18 @@ Where nothing can be written it is said, and the run goes on.
   0
   1..4
   $ rm .itlua
+
+What has a secret in its name is kept without it: the file runs again as a whole.
+
+  $ cp specs/flaky_spec.lua kept_spec.lua; echo 'return { secrets = { "API_TOKEN" } }' >itlua.lua
+  $ echo 'it("has " .. os.getenv("API_TOKEN"), function() require("itlua.task").sleep(0.05) error("no") end)' >specs/flaky_spec.lua
+  $ export API_TOKEN=c0ffee-c0ffee; itlua -o TAP | head -n 1; grep -r c0ffee .itlua; cat .itlua/last.json | grep -o '"name":"[^"]*","whole":[a-z]*'
+  not ok 1 - has ***
+  "name":"","whole":true
+  $ itlua --last-failed -o TAP | head -n 1
+  itlua: --last-failed: 1 test of 1 file
+  not ok 1 - has ***
+  $ mv kept_spec.lua specs/flaky_spec.lua; rm -r .itlua; echo 'return {}' >itlua.lua
 
 --no-history keeps nothing; neither does a project without an itlua.lua, unless the folder is there.
 

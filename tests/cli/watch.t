@@ -70,6 +70,8 @@ Settings that are broken are said, and it goes on when they are right again.
   > expect itlua.lua changed, and has the settings of all: everything runs
   > expect 1 test · 1 passed
   > expect q quit
+  > send f
+  > expect nothing failed
   > send q
   > end
   > END

@@ -26,9 +26,10 @@ Without one: specs/, else spec/.
 
 Exit code: 0 all passed; 1 failures, errors, or no test ran; 2 wrong usage or
 settings; 3 interrupted.
-]] .. options.describe(options.run) .. require("itlua.report").describe "\n" .. require("itlua.cli.profile").describe() .. [[
+]] .. options.describe(options.run) .. require("itlua.report").describe "\n" ..
+    require("itlua.cli.profile").describe() .. [[
 
-Other commands: exec, repl, list, services, report, doctor, version (itlua help, itlua help COMMAND).
+Other commands: itlua help, itlua help COMMAND.
 Settings are read from .busted and itlua.lua; what the command line says wins.
 ]]
 end
@@ -191,7 +192,7 @@ local function run_all(job, tell)
     counts, interrupted, nothing = repetition(number, job, tell)
     failed = failed + counts.failures + counts.errors
     for name, value in pairs(counts) do sum[name] = (sum[name] or 0) + value end
-    if interrupted or nothing or (job.plan.limit and failed >= job.plan.limit) then break end
+    if interrupted or (nothing and until_failure) or (job.plan.limit and failed >= job.plan.limit) then break end
     if until_failure and (failed > 0 or (settings["fail-on-flaky"] and (counts.flaky or 0) > 0)) then break end
   end
   sum.seconds = core.now() - began

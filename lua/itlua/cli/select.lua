@@ -32,8 +32,10 @@ end
 local function counted(n, word) return ("%d %s%s"):format(n, word, n == 1 and "" or "s") end
 
 local function only_failed(job, past)
+  local settings = job.settings
   local failed, kept = past:failed()
-  if not next(failed) then
+  local only = settings["last-failed"] == "only" -- --watch: nothing rather than everything
+  if not next(failed) and not only then
     say(kept and "--last-failed: nothing failed last time: everything runs"
       or "--last-failed: no results are kept yet: everything runs")
     return
@@ -47,10 +49,10 @@ local function only_failed(job, past)
       files[#files + 1] = { path = file.path, lines = file.lines, chosen = entries }
     end
   end
-  if #files == 0 then
+  if #files == 0 and not only then
     return ("--last-failed: nothing of what failed (%s) is in what was asked for"):format(counted(all, "test"))
   end
-  say(("--last-failed: %s of %s"):format(counted(known, "test"), counted(#files, "file")))
+  if not only then say(("--last-failed: %s of %s"):format(counted(known, "test"), counted(#files, "file"))) end
   job.files = files
 end
 

@@ -153,6 +153,10 @@ local function hold_for(self, what)
         return false
       end
     end
+    if what.failed and #job.files == 0 then
+      self.quiet = "nothing failed"
+      return false
+    end
     if self.pattern then by_pattern(job, self.pattern) end
     if self.pattern then title = ("%s · files with %s"):format(title, self.pattern) end
     if self.filter then title = ("%s · names with %s"):format(title, self.filter) end
@@ -179,7 +183,7 @@ end
 local function run_once(self, what)
   local given, rest = options.parse(self.args, options.run)
   given.watch, given.directory = nil, nil
-  if what.failed then given["last-failed"] = true end
+  if what.failed then given["last-failed"] = "only" end
   if self.filter then
     given.filter = given.filter or {}
     table.insert(given.filter, self.filter)

@@ -52,7 +52,17 @@ local function flaky_rows(run)
     local test = item.record.test
     list[i] = { (test.source or test.file) .. ":" .. test.line, item.names, ("attempt %d"):format(item.attempts) }
   end
-  local entries = placed(run, list)
+  local entries = {}
+  for i, entry in ipairs(placed(run, list)) do
+    entries[#entries + 1] = entry
+    local before = run.flaky[i].first
+    local said, diff = nil, nil
+    if before then said, diff = anatomy.message({ event = before, message = before.message }) end
+    local line = said and text.one_line(table.concat(said, " ") .. " " .. table.concat(diff or {}, " "))
+    if line and line ~= "" then
+      entries[#entries + 1] = run.view.paint("dim", "           before: " .. text.clip(line, run.view.columns - 32))
+    end
+  end
   if #run.flaky > #list then
     entries[#entries + 1] = run.view.paint("dim", ("and %d more"):format(#run.flaky - #list))
   end

@@ -142,8 +142,9 @@ function on.output(self, ev)
 end
 
 function on.problem(self, ev, record)
-  if not record then return end
   local state = file_state(self, ev.file)
+  if ev.retried and ev.kind ~= "pending" then state.retried = ev end -- why it runs again, should it pass then
+  if not record then return end
   if record.is_test then
     -- A test is printed once it ended: with its duration and all that it said.
     local list = state.problems[ev.id] or {}
@@ -183,7 +184,9 @@ function on.test_end(self, ev, record)
   if ev.left then self.left[#self.left + 1] = { left = ev.left, record = record } end
   if ev.flaky then
     state.flaky = (state.flaky or 0) + 1
-    self.flaky[#self.flaky + 1] = { record = record, names = names_of(self, record), attempts = ev.attempts }
+    self.flaky[#self.flaky + 1] = {
+      record = record, names = names_of(self, record), attempts = ev.attempts, first = state.retried,
+    }
   end
   if ev.seconds >= 0.001 then remember_slow(self, record, ev.file) end
   local printed = state.printed[ev.id]
