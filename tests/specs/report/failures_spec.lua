@@ -95,7 +95,10 @@ local function canonical(text)
   for block in (text .. "\n\n"):gmatch "(.-)\n\n+" do
     if block:find "^  timeline" then
       local lines = {}
-      for line in block:gmatch "[^\n]+" do lines[#lines + 1] = line:gsub("%s+", " ") end
+      for line in block:gmatch "[^\n]+" do
+        -- A template is made where none of an earlier run is left.
+        if not line:find("the template, migrated and seeded", 1, true) then lines[#lines + 1] = line:gsub("%s+", " ") end
+      end
       table.sort(lines)
       block = table.concat(lines, "\n")
     end
