@@ -99,8 +99,15 @@ end
 
 -- == containers ==
 
+local function compose_tool()
+  local ok, words = pcall(require("itlua.container.compose").tool)
+  if ok then say("ok", "compose", table.concat(words, " "))
+  else say("--", "compose", "no docker compose, docker-compose or podman compose; services of kind compose need one") end
+end
+
 local function containers()
   title("Containers")
+  compose_tool()
   local environment = setmetatable({}, { __index = function(_, name) return os.getenv(name) end })
   local ok, engine = pcall(require("itlua.container.engine").connect, environment)
   if ok then return say("ok", "engine", tostring(engine)) end
@@ -123,7 +130,6 @@ local function programs()
   local kafka, why = require("itlua.services.kafka.home").find {}
   if kafka then say("ok", "kafka", ("Apache Kafka %s in %s"):format(kafka.version, kafka.path))
   else say("--", "kafka", "a broker of its own: " .. why) end
-  program("docker-compose", "container.compose needs it, or docker compose", "version")
   program("openssl", "makes certificates to test with", "version")
 end
 
