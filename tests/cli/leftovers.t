@@ -23,7 +23,7 @@ What a test leaves behind is closed before the next one begins, and named.
   $ itlua left_spec.lua -o jsonl | grep '"left"' | grep -o '"left":"[^"]*"'
   "left":"task, spawned at left_spec.lua:3"
   $ mkdir specs; mv left_spec.lua specs; echo 'return {}' >itlua.lua
-  $ itlua | tail -n 1
+  $ itlua | grep '^ left'
    left      task, spawned at specs/left_spec.lua:3   by "leaves a task" (specs/left_spec.lua:2)
 
 What a helper leaves open, outside any file, is named at the end, and fails a run that wants no loose ends.
@@ -31,7 +31,7 @@ What a helper leaves open, outside any file, is named at the end, and fails a ru
   $ cd ..; mkdir helped helped/specs; cd helped; echo 'return { helper = "helper.lua" }' >itlua.lua
   $ echo 'it("runs", function() end)' >specs/a_spec.lua
   $ echo 'server = require("itlua.server").listen()' >helper.lua
-  $ itlua | tail -n 1 | sed 's/127.0.0.1:[0-9]*/ADDRESS/'
+  $ itlua | grep '^ left' | sed 's/127.0.0.1:[0-9]*/ADDRESS/'
    left      server ADDRESS, opened at helper.lua:1   outside any file
   $ itlua --fail-on-left -o TAP | sed 's/127.0.0.1:[0-9]*/ADDRESS/'
   ok 1 - runs
