@@ -156,7 +156,7 @@ jobs:
         run: |
           INSTALL
           echo "$HOME/.local/bin" >>"$GITHUB_PATH"
-      - run: itlua report shards/events-*.jsonl --history -o terminal -o html:report.html
+      - run: itlua report shards/events-*.jsonl --history -o terminal -o github -o html:report.html
       - uses: actions/upload-artifact@v4
         if: always()
         with: { name: itlua-report, path: report.html }
@@ -205,8 +205,13 @@ report:
   stage: report
   when: always
   cache: { key: itlua-times, paths: [.itlua/times.json], policy: pull-push }
-  script: [itlua report .itlua/reports/events-*.jsonl --history -o terminal -o html:report.html]
-  artifacts: { when: always, paths: [report.html] }
+  script:
+    - >-
+      itlua report .itlua/reports/events-*.jsonl --history -o terminal -o html:report.html -o gitlab:code-quality.json
+  artifacts:
+    when: always
+    paths: [report.html]
+    reports: { codequality: code-quality.json }
 ]]):gsub("INSTALL", (table.concat(install, "\n    - "):gsub("%%", "%%%%")))
 
 local luarc = [[
