@@ -72,7 +72,8 @@ describe("the HTML report in Chromium #heavy", function()
   it("says first how it went and why", function()
     page:open(files.small)
     assert.equal("17 of 32 tests failed, 2 errors outside tests", text "main h1")
-    assert.matches("^16 failures%s+in 4 files%s+redis ECONNREFUSED%s+Nothing listens on 127.0.0.1:6379", text ".card")
+    assert.matches("^16 failures%s+in 4 files%s+redis ECONNREFUSED%s+Copy command%s+Nothing listens on 127.0.0.1:6379",
+      text ".card")
     assert.matches("The last 13 runs", text "main")
     assert.equal("17 of 32 tests failed, 2 errors outside tests · itlua", page:eval "document.title")
   end)
@@ -122,6 +123,16 @@ describe("the HTML report in Chromium #heavy", function()
     assert.is_true(page:eval(width) > before * 3)
     assert.equal("true", page:eval "document.querySelector('.wf-tools button').getAttribute('aria-pressed')")
     quiet()
+  end)
+
+  it("copies the command that runs all failures of a cause again", function()
+    page:open(files.small)
+    local copied = page:eval [[new Promise(resolve => {
+      Object.defineProperty(navigator, "clipboard", { value: { writeText: async text => resolve(text) }, configurable: true });
+      document.querySelector(".card .copy").click();
+    })]]
+    assert.matches("^itlua specs/cache/refused_1_spec.lua:35 specs/cache/refused_1_spec.lua:42 ", copied)
+    assert.equal(16, select(2, copied:gsub("%.lua:", "")))
   end)
 
   it("filters by words, tags, what is not wanted and outcome", function()

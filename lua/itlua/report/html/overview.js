@@ -27,6 +27,13 @@ function tiles() {
   }, el('b', {}, counts[name].toLocaleString('en')), el('span', {}, el('span', { 'aria-hidden': 'true' }, outcomes[name].sign + ' '), outcomes[name].word)))));
 }
 
+// The command that runs all of them again.
+function againOfAll(list) {
+  const places = new Set(list.map(test => test.letter === 'o' || raw.places[test.index] ? test.file.path : test.place));
+  for (const place of places) if (places.has(place.replace(/:\d+$/, '')) && /:\d+$/.test(place)) places.delete(place);
+  return 'itlua ' + Array.from(places, shellWord).join(' ');
+}
+
 function causeCard(group) {
   const problem = group.problem, n = group.tests.length;
   const said = (problem.c || problem.m || 'no details').split('\n', 1)[0];
@@ -35,7 +42,8 @@ function causeCard(group) {
   const more = n > 4 ? el('button', { type: 'button', class: 'more', onclick: () => { state.cause = group; state.outcomes.clear(); chips(); refresh(); showList(); } },
     'Show all ' + n.toLocaleString('en')) : null;
   return el('li', { class: 'card' }, el('p', { class: 'card-head' }, el('span', { class: 'pill failed' }, n === 1 ? '1 failure' : n.toLocaleString('en') + ' failures'),
-    el('span', { class: 'dim' }, group.files.size > 1 ? 'in ' + group.files.size + ' files' : Array.from(group.files)[0].path), problem.e ? el('code', {}, problem.e) : null),
+    el('span', { class: 'dim' }, group.files.size > 1 ? 'in ' + group.files.size + ' files' : Array.from(group.files)[0].path), problem.e ? el('code', {}, problem.e) : null,
+    el('span', { class: 'card-tool' }, copyButton(() => againOfAll(group.tests), 'Copy command'))),
     el('p', { class: 'first' }, first), differs ? el('pre', { class: 'excerpt' }, differs) : null, testLinks(group.tests, n > 4 ? 3 : 4), more);
 }
 
