@@ -56,7 +56,7 @@ describe("itlua --debug", function()
     s:enter(":continue"):see "no luck with 42":see "inside  42":at "debug>"
     s:enter("value, inside, late"):see "\n21\n42\nnil\n":at "debug>"
     s:enter(":continue"):see "patience  0.05":at "debug>"
-    s:enter("task.sleep(1000)"):at("debug> task.sleep(1000)"):press "C-c":see "waiting for sleep 1000 s":at "debug>"
+    s:enter("print 'on' task.sleep(1000)"):at("on"):press "C-c":see "waiting for sleep 1000 s":at "debug>"
     s:enter(":continue"):see "ended with code 1"
   end)
 

@@ -50,9 +50,9 @@ function Screen:press(...)
   return self
 end
 
---- Types a line.
+--- Types a line, and sees it before it is entered.
 function Screen:enter(text)
-  return self:type(text):press "Enter"
+  return self:type(text):see(text:sub(-12)):press "Enter"
 end
 
 --- What is on the screen now, and what has left it.

@@ -15,6 +15,7 @@ describe("itlua repl with PostgreSQL and Redis", function()
       return {
         services = {
           db = { kind = "postgres", provider = "native" }, cache = { kind = "redis", provider = "native" },
+          bus = { kind = "kafka", provider = "embedded" },
         },
         profiles = { live = { like = "production" } },
       }
@@ -46,11 +47,21 @@ describe("itlua repl with PostgreSQL and Redis", function()
     s:press "Enter":see '"Ada"':at ">"
     s:type("cache:hgeta"):press("Tab"):at "> cache:hgetall"
     s:press("C-c"):at ">"
-    s:enter('db:query "SELECT pg_sleep(1000)"'):at '> db:query "SELECT pg_sleep(1000)"'
+    s:enter('print "asked" db:query "SELECT pg_sleep(1000)"'):at "asked"
     s:press "C-c":see "waiting for sql.query SELECT pg_sleep(1000)":see("db [%a]+", true):at ">"
     s:enter('db:value "SELECT 6 * 7"'):see "\n42\n":at ">"
     s:enter('heard = cache:capture "news"'):at ">"
     s:enter('cache:publish("news", "hello there")'):see "┆ news  hello there":at ">"
+    s:enter(":quit"):see "ended with code 0"
+  end)
+
+  it("completes topics", function()
+    local s <close> = open "--service bus"
+    s:see "bus is ready":at ">"
+    s:enter('bus:publish("orders.created", { id = 7 })'):see("\n%d+\n0\n>", true):at ">"
+    s:type('created = bus:capture "ord'):press("Tab"):at '> created = bus:capture "orders.created"'
+    s:press "Enter":at ">"
+    s:enter('bus:publish("orders.created", { id = 8 })'):see("┆ orders.created/%d@%d  { id = 8 }", true):at ">"
     s:enter(":quit"):see "ended with code 0"
   end)
 
@@ -78,11 +89,13 @@ describe("itlua repl with PostgreSQL and Redis", function()
       cache:config_set("maxmemory", "1gb")
       cache:publish("a", "b")
       cache:flushall()
+      bus:publish("orders", { id = 1 })
+      bus:delete_topic "orders"
     ]], { "--profile", "live", "--keep-going" })
     assert.equal(1, result.code)
     local _, refused = result.stdout:gsub("READ_ONLY error", "")
     local _, by_server = result.stdout:gsub("sql 25006 error", "")
-    assert.same({ 10, 4 }, { refused, by_server })
+    assert.same({ 12, 4 }, { refused, by_server })
     result = script([[
       db:value "SELECT count(*) FROM pg_tables WHERE tablename = 't'", cache:get "a", cache:exists "a", cache:ping()
     ]], { "--profile", "live" })

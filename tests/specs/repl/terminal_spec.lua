@@ -79,10 +79,11 @@ describe("itlua repl at a terminal", function()
     local s <close> = screen.open(repl)
     s:at(">"):type("half a li"):press "C-c":at ">"
     s:press "C-c":press "C-c":see "Ctrl-D or :quit":at ">"
-    s:enter("task.sleep(1000)"):at("> task.sleep(1000)"):press "C-c":see "waiting for sleep 1000 s":at ">"
-    s:enter("while true do end"):at("> while true do end"):press "C-c":see("do end\n^Cinterrupted", false):at ">"
-    s:enter("while true do pcall(error) end"):at "> while true do pcall(error) end"
-    s:press "C-c":see "pcall(error) end\n^Cinterrupted":at ">"
+    -- Each says that it runs: a Ctrl-C before that would be for the prompt.
+    s:enter("print 'one' task.sleep(1000)"):at("one"):press "C-c":see "waiting for sleep 1000 s":at ">"
+    s:enter("print 'two' while true do end"):at("two"):press "C-c":see "two\n^Cinterrupted":at ">"
+    s:enter("print 'three' while true do pcall(error) end"):at "three"
+    s:press "C-c":see "three\n^Cinterrupted":at ">"
     s:enter("5 * 5"):see "\n25\n":at ">"
   end)
 
@@ -97,6 +98,26 @@ describe("itlua repl at a terminal", function()
     fs.write(folder:join "go", "")
     s:see "from behind":see "in the dark  (in a background task)":at "> 'typed ' .. 'so far'"
     s:press "Enter":see '"typed so far"':at ">"
+  end)
+
+  it("shows it above a line that takes several rows, with characters that take two columns", function()
+    local s <close> = screen.open(repl, { columns = 20, rows = 24 })
+    local folder <close> = fs.tempdir()
+    s:at(">"):enter("t = task.spawn(function()"):at "·"
+    s:enter(("while not fs.exists('%s/go') do"):format(folder.path)):at "·"
+    s:enter("task.sleep(0.01) end"):at("·"):enter("print('noise') end)"):at ">"
+    local line = "'" .. ("注文é"):rep(12) .. "' .. 'z'"
+    s:type(line):see "'z'"
+    fs.write(folder:join "go", "")
+    s:see "noise"
+    task.eventually(function() -- once, and whole: tmux joins the rows that the line was broken into
+      local text = s:text()
+      local before, after = text:match "^(.*)\nnoise\n(.*)$"
+      assert.equal("> " .. line, (after:gsub("\n", "")))
+      return not before:find("注文", 1, true)
+    end, { timeout = 20 })
+    s:press "Enter":see 'z"':at ">"
+    s:enter("#_"):see "\n97\n":at ">"
   end)
 
   it("pages what is longer than the screen", function()
