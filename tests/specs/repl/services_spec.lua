@@ -6,7 +6,7 @@ local screen = require "tests.specs.repl.screen"
 
 local program = process.self()
 
-describe("itlua repl with PostgreSQL and Redis", function()
+describe("itlua repl with PostgreSQL, Redis and Kafka #heavy", function()
   local project
 
   setup(function()
