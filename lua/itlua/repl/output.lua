@@ -41,7 +41,7 @@ function output.take_over(talk)
   if not (talk.reader and talk.reader.editing) then return end
   local globals = core.globals()
   local part = "" -- of a line
-  globals.print = function(...) talk:say(joined(...)) end
+  globals.print = function(...) talk:say(talk.view.hide(joined(...))) end
   local write = io.write
   globals.io.write = function(...)
     local words = table.pack(...)
@@ -51,14 +51,14 @@ function output.take_over(talk)
     part = part .. table.concat(words)
     local whole, rest = part:match "^(.*\n)([^\n]*)$"
     if whole then
-      talk.reader:print(whole)
+      talk.reader:print(talk.view.hide(whole))
       part = rest
     end
     return io.output()
   end
   --- What was written without a line's end, once the chunk is over.
   function talk.flush_output()
-    if part ~= "" then talk.reader:print(part .. "\n") end
+    if part ~= "" then talk.reader:print(talk.view.hide(part) .. "\n") end
     part = ""
   end
 end
