@@ -160,7 +160,8 @@ A profile that is read-only, and a connection with a password in it.
 A service that does not start.
 
   $ cat >itlua.lua <<'END'
-  > return { services = { app = { kind = "process", command = { "sh", "-c", "echo last words; exit 7" } } } }
+  > return { services = { app = { kind = "process", command = { "sh", "-c", "echo last words; exit 7" },
+  >   ready = { line = "never" } } } }
   > END
   $ itlua repl --service app -e '1' 2>&1 | grep -E 'app|last words|code 7' | head -n 3 | sed 's/ after.*//'
   ✗ service app (sh -c echo last words; exit 7) did not get ready: its process exited with code 7

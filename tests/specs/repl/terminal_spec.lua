@@ -158,7 +158,7 @@ describe("itlua repl and the services of a project", function()
     project:write("itlua.lua", ([[
       return { services = {
         web = { kind = "process", command = { %q, "exec", "web.lua" }, env = { PORT = "${web.port}" }, ready = { http = "/" } },
-        lame = { kind = "process", command = { "sh", "-c", "echo last words; exit 7" } },
+        lame = { kind = "process", command = { "sh", "-c", "echo last words; exit 7" }, ready = { line = "never" } },
       } }
     ]]):format(program))
     project:write("web.lua", [[
