@@ -5,16 +5,24 @@ local mask = require "itlua.mask"
 
 local story = {}
 
+local function add(headers, name, value)
+  value = mask.header(name, value)
+  headers[name] = headers[name] and headers[name] .. ", " .. value or value
+end
+
+local of_lines = setmetatable({}, { __mode = "k" }) -- by list: requests of a client mostly share one
+
 -- "Name: value" lines as the client sends them.
 local function headers_of(lines)
-  local headers = {}
-  for _, line in ipairs(lines or {}) do
+  if not lines then return {} end
+  local headers = of_lines[lines]
+  if headers then return headers end
+  headers = {}
+  for _, line in ipairs(lines) do
     local name, value = line:match "^([^:;]+)[:;]%s*(.*)$"
-    if name and value ~= "" then
-      value = mask.header(name, value)
-      headers[name] = headers[name] and headers[name] .. ", " .. value or value
-    end
+    if name and value ~= "" then add(headers, name, value) end
   end
+  of_lines[lines] = headers
   return headers
 end
 
@@ -28,11 +36,13 @@ local function body_of(plan)
   return "[multipart: " .. table.concat(names, ", ") .. "]"
 end
 
+local HEAD <const> = ("ddddd"):packsize() + 1 -- where the head begins in what the binding keeps, see response.lua
+
 local function response_of(result)
   if not result then return nil end
   local headers = {}
-  local parsed, _, reason = require "itlua.http.headers".parse(result._raw:sub(("ddddd"):packsize() + 1))
-  for name, value in pairs(parsed:table()) do headers[name] = mask.header(name, tostring(value)) end
+  local reason, from = result._raw:match("^HTTP/%S+ %d+ ?([^\r\n]*)\r?\n()", HEAD)
+  for name, value in result._raw:gmatch("([^:\r\n]+):[ \t]*([^\r\n]*)", from or HEAD) do add(headers, name:lower(), value) end
   return {
     status = result.status, reason = reason ~= "" and reason or nil, headers = headers, body = result.body,
     size = result.size or #(result.body or ""),
@@ -60,7 +70,11 @@ function story.of(kept, brief)
   local client, method, url, plan = kept[1], kept[2], kept[3], kept[4]
   local s = client._settings
   local headers = headers_of(plan and plan.headers or s.headers)
-  if (plan and plan.user) or s.user then headers.Authorization = "***" end
+  if (plan and plan.user) or s.user then
+    local all = { Authorization = "***" }
+    for name, value in pairs(headers) do all[name] = value end
+    headers = all
+  end
   local token, ok, command
   if not brief then
     token = token_of(plan and plan.headers or s.headers)

@@ -148,7 +148,12 @@ local function timeline_lines(view, record, lines)
     local span = spans[i]
     local what = text.pad(text.clip(span.what, what_width), what_width)
     local at, took = text.pad(text.duration(span.at), 9, true), text.pad(text.duration(span.seconds), 8, true)
-    if span.log then
+    if view.columns < 44 then
+      lines[#lines + 1] = ("  %s  %s  %s"):format(p("dim", text.duration(span.at)), span.what,
+        span.log and "" or p("dim", text.duration(span.seconds)))
+      lines[#lines + 1] = "    " .. text.clip(span.detail, math.max(8, view.columns - 7))
+      if span.outcome ~= "" then lines[#lines + 1] = "    → " .. text.clip(span.outcome, math.max(8, view.columns - 9)) end
+    elseif span.log then
       local said = view.verbose and span.detail or text.clip(span.detail, room + 9)
       lines[#lines + 1] = ("%s  %s  %s"):format(p("dim", at), p("cyan", what), said)
     else
@@ -212,8 +217,20 @@ end
 
 local LABEL = 9 -- columns of the words in front
 
+-- On a narrow terminal the label has a line of its own.
+local NARROW = 50
+
 local function row(view, lines, label, said, colour)
   local p = view.paint
+  if view.columns < NARROW then
+    if label ~= "" then lines[#lines + 1] = p("dim", label) end
+    for _, part in ipairs(said) do
+      for _, line in ipairs(wrapped(part, math.max(8, view.columns - 4))) do
+        lines[#lines + 1] = "  " .. (colour and p(colour, line) or line)
+      end
+    end
+    return
+  end
   local room = math.max(16, view.columns - LABEL - 4)
   for _, part in ipairs(said) do
     for _, line in ipairs(wrapped(part, room)) do
@@ -245,7 +262,15 @@ local function footer_lines(view, record, lines, curl)
   if #footer == 0 then return end
   lines[#lines + 1] = ""
   -- Commands are not wrapped: they are there to be copied.
-  for _, entry in ipairs(footer) do lines[#lines + 1] = p("dim", text.pad(entry[1], LABEL)) .. "  " .. entry[2] end
+  local narrow = view.columns < NARROW
+  for _, entry in ipairs(footer) do
+    if not narrow then
+      lines[#lines + 1] = p("dim", text.pad(entry[1], LABEL)) .. "  " .. entry[2]
+    else
+      if entry[1] ~= "" then lines[#lines + 1] = p("dim", entry[1]) end
+      lines[#lines + 1] = "  " .. entry[2]
+    end
+  end
 end
 
 ---@class itlua.report.view
@@ -319,7 +344,8 @@ end
 function failure_view.short(view, record, names)
   local parts = header(view, record, names)
   local said = anatomy.cause(record) or anatomy.message(record)
-  parts[#parts + 1] = view.paint("dim", "  as above (all of it with -v): ") .. text.clip(said[1] or "", math.max(8, view.columns - 33))
+  parts[#parts + 1] = view.paint("dim", "  as above (all of it with -v): ") .. text.clip(said[1] or "", math.max(8,
+    view.columns - 33))
   return table.concat(parts, "\n") .. "\n\n"
 end
 

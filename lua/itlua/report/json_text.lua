@@ -1,21 +1,28 @@
 --- Writes JSON that is valid whatever bytes the strings hold, with keys in a given order.
 -- `itlua.json` refuses strings that are not UTF-8; a report must not. A byte that is no UTF-8 is written as \xHH.
 
+local json = require "itlua.json"
 local text = require "itlua.report.text"
 
 local json_text = {}
 
+local LONG <const> = 200 -- bytes from which the binding is the faster way
+
 local escapes = {
   ['"'] = '\\"', ["\\"] = "\\\\", ["\b"] = "\\b", ["\f"] = "\\f", ["\n"] = "\\n", ["\r"] = "\\r", ["\t"] = "\\t",
 }
-local function escape(c) return escapes[c] or ("\\u%04x"):format(c:byte()) end
+for byte = 0, 127 do
+  local c = string.char(byte)
+  if c:find "%c" then escapes[c] = escapes[c] or ("\\u%04x"):format(byte) end
+end
 
 ---@param s string
 ---@return string
 local function encode_string(s)
   if not s:find '[%c"\\\128-\255]' then return '"' .. s .. '"' end
   if s:find "[\128-\255]" then s = text.utf8(s) end
-  if s:find '[%c"\\]' then s = s:gsub('[%c"\\]', escape) end
+  if #s > LONG then return json.encode(s) end
+  if s:find '[%c"\\]' then s = s:gsub('[%c"\\]', escapes) end
   return '"' .. s .. '"'
 end
 

@@ -10,6 +10,11 @@ summary.alike_limit = 3
 
 local function rows(run, label, entries)
   local p = run.view.paint
+  if run.view.columns < 50 and entries[1] then -- the label has a line of its own
+    run.say((" %s\n"):format(p("dim", label)))
+    for _, entry in ipairs(entries) do run.say(("   %s\n"):format(entry)) end
+    return
+  end
   for i, entry in ipairs(entries) do
     run.say((" %s  %s\n"):format(p("dim", text.pad(i == 1 and label or "", 8)), entry))
   end
