@@ -69,7 +69,9 @@ Completion in the shells themselves.
   exit code 0
   $ cat >ask.fish <<'END'
   > source completion.fish
-  > function ask; echo (complete -C $argv[1] | string replace -r '\t.*' ''); end
+  > function ask # newer ones also offer what holds the letters elsewhere
+  >   echo (complete -C $argv[1] | string replace -r '\t.*' '' | string match -- (string split ' ' $argv[1])[-1]'*')
+  > end
   > ask 'itlua --shuf'
   > ask 'itlua do'
   > ask 'itlua services st'
@@ -103,25 +105,25 @@ Completion in the shells themselves.
 The manual page.
 
   $ itlua man >itlua.1; groff -man -Tascii -ww itlua.1 >/dev/null
-  $ groff -man -Tascii itlua.1 | sed 's/.\x08//g; s/\x1b\[[0-9]*m//g' | grep -A 3 '^NAME\|--only-changed\|^EXIT'
+  $ groff -man -Tascii itlua.1 | sed 's/.\x08//g; s/\x1b\[[0-9]*m//g' | tr -s ' ' | grep -A 3 '^NAME\|--only-changed\|^EXIT'
   NAME
-         itlua - runs integration tests
+   itlua - runs integration tests
   
   SYNOPSIS
   --
-         --only-changed[=REF]
-                Only specs that changed, or that use what changed, since the
-                last commit, or since REF (a branch: since it was left).
+   --only-changed[=REF]
+   Only specs that changed, or that use what changed, since the
+   last commit, or since REF (a branch: since it was left).
   
   --
   EXIT STATUS
-         0      All tests passed.
+   0 All tests passed.
   
-         1      There were failures or errors, or no test ran.
+   1 There were failures or errors, or no test ran.
   --
-         itlua --only-changed=main
-                What is touched by the changes of this branch.
+   itlua --only-changed=main
+   What is touched by the changes of this branch.
   
-         itlua --shuffle --seed 42
+   itlua --shuffle --seed 42
   $ for option in $(itlua --help | grep -o '^  \(-., \|    \) *--\(\[no-\]\)\?[a-z-]*' | sed 's/.*--\(\[no-\]\)\?//'); do
   >   grep -q -- "$(echo "$option" | sed 's/-/\\\\-/g')" itlua.1 || echo "$option is not in it"; done

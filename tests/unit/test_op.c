@@ -47,18 +47,18 @@ static void an_error_before_the_wait_cancels_it(void **state) {
 static void a_cancelled_one_that_calls_back_later_is_freed_then(void **state) {
   world_run(state, "local probe, core = require 'itlua.probe', require 'itlua.core'\n"
                    "local scope = core.enter(0.01)\n"
-                   "local ok, e = pcall(probe.stubborn, 60)\n"
+                   "local ok, e = pcall(probe.stubborn, 500)\n"
                    "core.leave(scope)\n"
                    "assert(not ok and e.kind == 'timeout', tostring(e))\n"
                    "assert(probe.live() == 1, 'the library still has it')\n"
-                   "core.sleep(0.1)\n"
+                   "for _ = 1, 500 do if probe.live() > 0 then core.sleep(0.02) end end\n"
                    "assert(probe.live() == 0)");
 }
 
 static void a_state_waits_for_what_still_calls_back(void **state) {
   world_run(state, "local probe, core = require 'itlua.probe', require 'itlua.core'\n"
                    "local scope = core.enter(0.01)\n"
-                   "pcall(probe.stubborn, 100)\n"
+                   "pcall(probe.stubborn, 500)\n"
                    "core.leave(scope)");
   assert_int_equal(probe_live_ops, 1);
   world_close_state(state, 0);
