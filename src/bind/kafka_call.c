@@ -70,9 +70,9 @@ static bool passes(rd_kafka_resp_err_t error) {
   }
 }
 
-/* A failed step may have returned at once. */
+/* A failed step may have returned at once, and the broker has other things to do: 1 ms, 2, 4 … 100. */
 static void pause_a_little(int attempt) {
-  struct timespec little = {0, (attempt < 16 ? 1 + attempt : 20) * 1000000L};
+  struct timespec little = {0, (attempt < 7 ? 1L << attempt : 100) * 1000000L};
   nanosleep(&little, NULL);
 }
 

@@ -9,6 +9,7 @@ local handle = require "itlua.kafka.handle"
 local reader = {}
 
 local RESCAN <const>, RESCAN_MISSING <const> = 1, 0.05 -- seconds between looks for new partitions, for missing topics
+local PATIENCE <const> = 25 -- seconds for the ends of all partitions: a busy broker may have a thousand
 local BATCH <const> = 5000 -- records read at once
 
 ---@class itlua.kafka.Partition
@@ -90,7 +91,7 @@ end
 local function ends_of(self, partitions)
   if #partitions == 0 then return {} end
   local ask = self.connection.ask
-  local list = handle.try(self.own, "cannot ask for offsets", ask.offsets, ask, partitions)
+  local list = handle.try(self.own, "cannot ask for offsets", ask.offsets, ask, partitions, PATIENCE)
   for _, p in ipairs(list) do
     if p.error then
       core.raise("kafka", p.error, ("cannot ask for the end of %s[%d]: %s"):format(p.topic, p.partition, p.message))

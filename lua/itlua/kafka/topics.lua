@@ -43,7 +43,7 @@ local function raise_first(list, what)
   end
 end
 
--- The controller has made it; the brokers that clients ask learn of it a moment later.
+-- The controller has made it; the brokers that clients ask learn of it a moment later, and then make its partitions.
 local function until_known(self, name, partitions, timeout)
   local scope = core.enter(timeout)
   local silent = core.silence(true)
@@ -51,8 +51,12 @@ local function until_known(self, name, partitions, timeout)
     while true do
       local topic = self.ask:metadata({ name }, timeout).topics[1]
       local ready = topic and not topic.error and #topic.partitions >= partitions
-      for _, p in ipairs(ready and topic.partitions or {}) do ready = ready and not p.error and p.leader >= 0 end
-      if ready then return end
+      local list = {}
+      for i, p in ipairs(ready and topic.partitions or {}) do
+        ready = ready and not p.error and p.leader >= 0
+        list[i] = { topic = name, partition = p.id, offset = "end" }
+      end
+      if ready then return self.ask:offsets(list, timeout) end
       core.sleep(0.01)
     end
   end)
