@@ -25,21 +25,66 @@ local kafka = { null = null, version = kafka_core.version }
 
 local ID <const> = "0123456789abcdefghijklmnopqrstuvwxyz" -- of names of groups and of transactional producers
 
+---@class itlua.kafka.ConnectOptions
+---@field brokers string|string[]      "host:port", several with commas or as a list; kafka://host:port, too
+---@field config? table<string, string|number|boolean>     librdkafka's properties by their names, for all handles
+---@field tls? boolean|itlua.kafka.Tls
+---@field sasl? itlua.kafka.Sasl
+---@field codecs? table<string, string|itlua.kafka.Codec>  by topic
+---@field check? fun(record: itlua.kafka.Record)           of every record captured, as k:check
+---@field timeout? number              seconds for the first answer of a broker, 10
+
+---@class itlua.kafka.Tls         names of files, PEM
+---@field ca? string
+---@field cert? string
+---@field key? string
+---@field key_password? string
+---@field verify? boolean          false: any certificate will do
+
+---@class itlua.kafka.Sasl
+---@field mechanism? string        "PLAIN", "SCRAM-SHA-256", …; PLAIN
+---@field username string
+---@field password string          hidden in every message
+
+---@class itlua.kafka.PublishOptions
+---@field key? string
+---@field headers? table<string, string>|table[]     by name, or a list of { name, value }
+---@field partition? integer       as the key says, where it is not given
+---@field timestamp? number        seconds since 1970; now
+---@field codec? string|itlua.kafka.Codec            instead of the topic's
+
+---@class itlua.kafka.PublishAllOptions
+---@field key? string|fun(value: any): string        a field of the values, or a function of them
+---@field headers? table
+---@field partition? integer
+---@field timestamp? number
+---@field codec? string|itlua.kafka.Codec
+
+---@class itlua.kafka.ReplayOptions
+---@field topic? string|table<string, string>        another topic, or others by name
+---@field timestamps? boolean      those of the records
+---@field partitions? boolean      those of the records
+---@field pace? number             1: as fast as it was, 2: twice as fast; at once
+
+---@class itlua.kafka.CaptureOptions: itlua.capture.Options
+---@field codec? string|itlua.kafka.Codec            instead of the topics'
+---@field from? "beginning"|number     older records, too: all, or those since a time
+---@field isolation? "read_committed"|"read_uncommitted"     read_committed
+
+---@class itlua.kafka.Ack
+---@field partition integer
+---@field offset integer
+
 ---@class itlua.kafka.Connection
 ---@field brokers string
 ---@field embedded boolean      librdkafka's mock cluster: what it cannot do is an error that says so
----@field private ask userdata
 local Connection = { __name = "itlua.kafka" }
 Connection.__index = Connection
 
 
 --- Connects to Kafka; returns once a broker has answered. All properties of librdkafka can be set by `config`.
 --- Raises an error of kind "kafka" (code "_TRANSPORT", "_AUTHENTICATION", "_SSL", "_RESOLVE", "_TIMED_OUT", …).
----@param target string|{ brokers: string|string[], config?: table<string, string|number|boolean>, timeout?: number,
---- tls?: boolean|{ ca?: string, cert?: string, key?: string, key_password?: string, verify?: boolean },
---- sasl?: { mechanism?: string, username: string, password: string }, codecs?: table<string, any>,
---- check?: fun(record: itlua.kafka.Record) } "host:port", or more. timeout: seconds, 10; tls: with files' names;
---- codecs: by topic; check: of every record captured
+---@param target string|itlua.kafka.ConnectOptions     "host:port", or more
 ---@return itlua.kafka.Connection
 function kafka.connect(target)
   local options = type(target) == "string" and { brokers = target } or target
@@ -72,7 +117,6 @@ function Connection:codec(topic, given)
   self.codecs[topic] = codec.of(given)
 end
 
----@private
 function Connection:codec_of(topic)
   return self.codecs[topic] or codec.auto
 end
@@ -106,8 +150,7 @@ end
 --- Raises an error of kind "kafka" (code "MSG_SIZE_TOO_LARGE", "UNKNOWN_TOPIC_OR_PART", "_MSG_TIMED_OUT", …).
 ---@param topic string
 ---@param value any     a table as JSON, a string as it is, or by the topic's codec; nil or itlua.null: a tombstone
----@param options? { key?: string, headers?: table<string, string>|table[], partition?: integer, timestamp?: number,
---- codec?: any } headers: by name, or a list of { name, value }; timestamp: seconds since 1970
+---@param options? itlua.kafka.PublishOptions
 ---@return integer partition, integer offset
 function Connection:publish(topic, value, options)
   return publish.one(self, self.writer or writer_of(self), topic, value, options)
@@ -116,9 +159,8 @@ end
 --- Sends many records at once and returns where each stands, once all are acknowledged.
 ---@param topic string|table[]      the records: { topic =, value =, key =, … }; or the topic of
 ---@param values? any[]             these values
----@param options? { key?: string|fun(value: any): string, headers?: table, partition?: integer } key: a field of the
---- values, or a function of them
----@return { partition: integer, offset: integer }[]
+---@param options? itlua.kafka.PublishAllOptions
+---@return itlua.kafka.Ack[]
 function Connection:publish_all(topic, values, options)
   local list = values or topic
   return publish.all(self, writer_of(self, type(list) == "table" and #list >= BULK), topic, values, options)
@@ -126,9 +168,8 @@ end
 
 --- Sends the records of a file that capture:save has written, or of a list of records, in order.
 ---@param source string|table[]     a path, or records
----@param options? { topic?: string|table<string, string>, timestamps?: boolean, partitions?: boolean, pace?: number }
---- topic: another one, or others by name; timestamps, partitions: those of the record; pace: 1 as fast as it was, 2 twice
----@return { partition: integer, offset: integer }[]
+---@param options? itlua.kafka.ReplayOptions
+---@return itlua.kafka.Ack[]
 function Connection:replay(source, options)
   return require("itlua.kafka.replay").send(self, writer_of(self), source, options)
 end
@@ -144,7 +185,6 @@ end
 
 -- ---- receiving
 
----@private
 function Connection:reader_of(isolation, private)
   if self.closed then core.usage(tostring(self)) end
   if isolation ~= nil and isolation ~= "read_committed" and isolation ~= "read_uncommitted" then
@@ -158,9 +198,8 @@ end
 
 --- Captures records of the topics from now on: the end of every partition is taken before it returns. A topic that does
 --- not exist is read from its first record on once it does. The methods of captures: itlua.capture.
----@param ... any     topics, then options: { codec?: any, filter?: any, check?: function, limit?: integer, from?:
---- "beginning"|number, isolation?: "read_committed"|"read_uncommitted" } from: older ones, too, all or since a time
----@return itlua.capture
+---@param ... string|itlua.kafka.CaptureOptions     topics, then options
+---@return itlua.kafka.Capture
 function Connection:capture(...)
   local names = table.pack(...)
   local options = type(names[names.n]) == "table" and table.remove(names, names.n) or {}
@@ -174,8 +213,8 @@ function Connection:capture(...)
   return capture.new(self, names, options)
 end
 
---- A member of a consumer group: itlua.kafka.consumer.
----@param options { group: string, topics: string|string[], codec?: any, config?: table, timeout?: number }
+--- A new member of a consumer group. A test's end closes it.
+---@param options itlua.kafka.ConsumerOptions
 ---@return itlua.kafka.Consumer
 function Connection:consumer(options)
   return require("itlua.kafka.consumer").new(self, options)

@@ -188,15 +188,19 @@ int kafka_l_describe_group(lua_State *L) {
   return it_await(L, &o->op);
 }
 
-/* group_offsets(name, seconds) -> partitions with what the group has committed */
+/* group_offsets(name, seconds [, partitions]) -> partitions, all or those, with what the group has committed */
 int kafka_l_group_offsets(lua_State *L) {
   kafka_client *c = kafka_check(L);
   const char *name = luaL_checkstring(L, 2);
-  lua_settop(L, 3);
+  lua_settop(L, 4);
+  bool some = !lua_isnil(L, 4);
+  if (some) kafka_check_partitions(L, 4);
   rd_kafka_AdminOptions_t *options;
   kafka_op *o = kafka_admin_new(L, c, &committed_class, 3,
                                 RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS, &options);
-  rd_kafka_ListConsumerGroupOffsets_t *group = rd_kafka_ListConsumerGroupOffsets_new(name, NULL);
+  rd_kafka_topic_partition_list_t *list = some ? kafka_partitions(L, 4) : NULL;
+  rd_kafka_ListConsumerGroupOffsets_t *group = rd_kafka_ListConsumerGroupOffsets_new(name, list);
+  if (list) rd_kafka_topic_partition_list_destroy(list);
   kafka_op_list(o);
   rd_kafka_ListConsumerGroupOffsets(c->rk, &group, 1, options, c->main);
   rd_kafka_ListConsumerGroupOffsets_destroy(group);

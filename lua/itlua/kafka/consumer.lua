@@ -8,6 +8,12 @@ local show = require "itlua.show"
 
 local consumer = {}
 
+---@class itlua.kafka.ConsumerOptions
+---@field group string
+---@field topics string|string[]       one that begins with ^ is a regular expression
+---@field codec? string|itlua.kafka.Codec
+---@field config? table<string, string|number|boolean>     librdkafka's properties; auto.offset.reset is "earliest" here
+
 ---@class itlua.kafka.Consumer
 ---@field group string
 ---@field rebalances { rebalance: "assigned"|"revoked", partitions: table[] }[]     in order, those read so far
@@ -30,7 +36,7 @@ end
 
 --- A new member.
 ---@param connection itlua.kafka.Connection
----@param options { group: string, topics: string|string[], codec?: any, config?: table }
+---@param options itlua.kafka.ConsumerOptions
 ---@return itlua.kafka.Consumer
 function consumer.new(connection, options)
   if type(options) ~= "table" or type(options.group) ~= "string" then

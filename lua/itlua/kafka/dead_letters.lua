@@ -31,10 +31,16 @@ local function number(text)
   return math.tointeger(tonumber(text))
 end
 
---- What a record's headers say of where it comes from: nothing that is not there.
----@param record itlua.kafka.Record
----@return { record: itlua.kafka.Record, value: any, key?: string, topic?: string, partition?: integer, offset?: integer,
---- reason?: string }
+---@class itlua.kafka.DeadLetter      what its headers do not say is nil
+---@field record itlua.kafka.Record
+---@field value any
+---@field key? string
+---@field topic? string        where it could not be handled
+---@field partition? integer
+---@field offset? integer
+---@field reason? string
+
+-- What a record's headers say of where it comes from.
 function dead_letters.of(record)
   return {
     record = record, value = record.value, key = record.key, topic = header(record, named.topic),
@@ -49,34 +55,43 @@ local function wanted(letter, options)
   return not from or letter.topic == nil or letter.topic == from
 end
 
---- Gives a capture the methods for dead letters.
----@param capture itlua.capture
----@return itlua.capture
+---@class itlua.kafka.Capture: itlua.capture
+local Capture = {}
+
+--- The records that have come, as dead letters, by their headers (Spring's, Kafka Connect's, Kafka Streams', x-…).
+---@param options? { of?: string }     only those of that topic
+---@return itlua.kafka.DeadLetter[]
+function Capture:dead_letters(options)
+  local list = {}
+  for _, record in ipairs(self:events()) do
+    local letter = dead_letters.of(record)
+    if wanted(letter, options) then list[#list + 1] = letter end
+  end
+  return list
+end
+
+--- Waits for one whose value matches.
+---@param match any
+---@param options? { timeout?: number, of?: string }     seconds; the topic that it has to come from
+---@return itlua.kafka.DeadLetter
+function Capture:wait_for_dead_letter(match, options)
+  local letter = dead_letters.of(self:wait_for(match, { timeout = options and options.timeout }))
+  if not wanted(letter, options) then
+    core.raise("contract", "DEAD_LETTER", ("the dead letter comes from %s, not from %s"):format(letter.topic, options.of))
+  end
+  return letter
+end
+
+--- Writes the records that have come to a file, for k:replay.
+---@param path string
+---@return integer count
+function Capture:save(path)
+  return require("itlua.kafka.replay").save(self:events(), path)
+end
+
+-- A capture with these methods.
 function dead_letters.extend(capture)
-  --- The records that have come, as dead letters: { record, value, key, topic, partition, offset, reason }, the last four
-  --- by their headers. `of`: only those of that topic.
-  function capture.dead_letters(self, options)
-    local list = {}
-    for _, record in ipairs(self:events()) do
-      local letter = dead_letters.of(record)
-      if wanted(letter, options) then list[#list + 1] = letter end
-    end
-    return list
-  end
-
-  --- Waits for one whose value matches.
-  function capture.wait_for_dead_letter(self, match, options)
-    local letter = dead_letters.of(self:wait_for(match, { timeout = options and options.timeout }))
-    if not wanted(letter, options) then
-      core.raise("contract", "DEAD_LETTER", ("the dead letter comes from %s, not from %s"):format(letter.topic, options.of))
-    end
-    return letter
-  end
-
-  --- Writes the records that have come to a file, for k:replay.
-  function capture.save(self, path)
-    return require("itlua.kafka.replay").save(self:events(), path)
-  end
+  for name, method in pairs(Capture) do capture[name] = method end
   return capture
 end
 

@@ -5,9 +5,20 @@ local core = require "itlua.core"
 local handle = require "itlua.kafka.handle"
 local policy = require "itlua.policy"
 local show = require "itlua.show"
+local topics = require "itlua.kafka.topics"
 
-local groups = { methods = {} }
-local methods = groups.methods
+---@class itlua.kafka.Lag
+---@field total integer
+---@field partitions { topic: string, partition: integer, committed?: integer, end_offset: integer, lag: integer }[]
+
+---@class itlua.kafka.Group
+---@field state string
+---@field assignor string
+---@field members { id: string, client: string, host: string, partitions: table[] }[]
+
+---@class itlua.kafka.Connection
+local Connection = {}
+local groups = { methods = Connection }
 
 local POLL <const> = 0.02 -- seconds
 
@@ -17,9 +28,11 @@ end
 
 local function place(p) return ("%s[%d]"):format(p.topic, p.partition) end
 
-local function committed_of(self, group)
+-- Of these partitions, or of all; an embedded broker would say nothing of all.
+local function committed_of(self, group, partitions)
+  if not partitions then topics.needs_broker(self, "group_lag of all topics") end
   local list = handle.try(self.own, "cannot ask for the offsets of the group " .. group, self.ask.group_offsets, self.ask,
-    group, 10)
+    group, 10, partitions)
   local by_place = {}
   for _, p in ipairs(list) do by_place[place(p)] = p.offset end
   return by_place, list
@@ -47,12 +60,12 @@ end
 --- nothing counts from its first record (`committed` is nil).
 ---@param group string
 ---@param topic? string     all topics that it has committed something of
----@return { total: integer, partitions: { topic: string, partition: integer, committed?: integer, end_offset: integer,
---- lag: integer }[] }
-function methods:group_lag(group, topic)
+---@return itlua.kafka.Lag
+function Connection:group_lag(group, topic)
   check_group(group)
-  local committed, list = committed_of(self, group)
-  if topic then list = partitions_of(self, topic) end
+  local asked = topic and partitions_of(self, topic)
+  local committed, list = committed_of(self, group, asked)
+  list = asked or list
   local result = { total = 0, partitions = {} }
   if #list == 0 then return result end
   local ends, firsts = with_offset(self, list, "end"), nil
@@ -68,9 +81,10 @@ end
 
 --- The group's state ("Stable", "PreparingRebalance", "Empty", "Dead", …) and its members.
 ---@param group string
----@return { state: string, assignor: string, members: { id: string, client: string, host: string, partitions: table[] }[] }
-function methods:describe_group(group)
+---@return itlua.kafka.Group
+function Connection:describe_group(group)
   check_group(group)
+  topics.needs_broker(self, "describe_group")
   local found = handle.try(self.own, "cannot describe the group " .. group, self.ask.describe_group, self.ask, group, 10)
   if found.error then core.raise("kafka", found.error, ("cannot describe the group %s: %s"):format(group, found.message)) end
   return found
@@ -78,8 +92,8 @@ end
 
 --- The names of all groups, sorted.
 ---@return string[]
-function methods:groups()
-  if self.embedded then require("itlua.kafka.topics").needs_broker(self, "groups") end
+function Connection:groups()
+  topics.needs_broker(self, "groups")
   local names = {}
   for i, group in ipairs(handle.try(self.own, "cannot list groups", self.ask.groups, self.ask, 10)) do names[i] = group.name end
   table.sort(names)
@@ -88,7 +102,8 @@ end
 
 --- Deletes a group that has no members.
 ---@param group string
-function methods:delete_group(group)
+function Connection:delete_group(group)
+  topics.needs_broker(self, "delete_group")
   if policy.read_only then policy.refuse("kafka", "deleting the group " .. tostring(group)) end
   check_group(group)
   handle.try(self.own, "cannot delete the group " .. group, self.ask.delete_group, self.ask, group, 10)
@@ -156,7 +171,7 @@ end
 ---@param group string
 ---@param topic string
 ---@param options? { timeout?: number } seconds; 10
-function methods:wait_until_consumed(group, topic, options)
+function Connection:wait_until_consumed(group, topic, options)
   check_group(group)
   local timeout = options and options.timeout or 10
   local targets = with_offset(self, partitions_of(self, topic), "end")
@@ -167,7 +182,7 @@ function methods:wait_until_consumed(group, topic, options)
   local ok, err = pcall(function()
     local before, since = nil, core.now()
     while true do
-      committed = committed_of(self, group)
+      committed = committed_of(self, group, targets)
       local left = behind(targets, committed)
       if left == 0 then return end
       if left ~= before then before, since = left, core.now() end

@@ -12,23 +12,11 @@ local RESCAN <const>, RESCAN_MISSING <const> = 1, 0.05 -- seconds between looks 
 local PATIENCE <const> = 25 -- seconds for the ends of all partitions: a busy broker may have a thousand
 local BATCH <const> = 5000 -- records read at once
 
----@class itlua.kafka.Partition
----@field next integer     the offset up to which it was read
----@field first integer    where reading began
-
----@class itlua.kafka.TopicState
----@field partitions table<integer, itlua.kafka.Partition>
----@field sources table[]      captures of it
----@field missing boolean      it does not exist
-
----@class itlua.kafka.Reader
----@field topics table<string, itlua.kafka.TopicState>
+-- topics: by name { partitions = by id { next = up to where it was read, first = where that began }, sources = captures
+-- of it, missing = it does not exist }
 local Reader = {}
 Reader.__index = Reader
 
----@param connection itlua.kafka.Connection
----@param config table<string, any>      properties of the consumer
----@return itlua.kafka.Reader
 function reader.new(connection, config)
   local more = { ["group.id"] = "itlua-capture-" .. connection.id }
   for name, value in pairs(config) do more[name] = value end
@@ -70,8 +58,7 @@ local function exclusively(self, fn, ...)
   return table.unpack(results, 2, results.n)
 end
 
---- The partitions that the brokers have of these topics, and the topics that do not exist.
----@return table[] partitions, table<string, string> missing
+-- The partitions that the brokers have of these topics, and the topics that do not exist.
 local function look(self, names)
   local metadata = handle.try(self.own, "cannot ask for topics", self.connection.ask.metadata, self.connection.ask, names)
   local partitions, missing = {}, {}
@@ -100,9 +87,7 @@ local function ends_of(self, partitions)
   return list
 end
 
---- The end of every partition of these topics now.
----@param names string[]
----@return table[] partitions   { topic, partition, offset }
+-- The end of every partition of these topics now.
 function Reader:ends(names)
   return (ends_of(self, (look(self, names))))
 end
@@ -166,15 +151,13 @@ end
 
 local scout -- below
 
---- From now on the source gets what comes.
----@param source table
+-- From now on the source gets what comes.
 function Reader:add(source)
   exclusively(self, add, source)
   if not self.scout or core.status(self.scout) ~= "running" then self.scout = core.daemon(scout, self) end
 end
 
---- No longer.
----@param source table
+-- No longer.
 function Reader:remove(source)
   local unused = {}
   for _, name in ipairs(source.topics) do
@@ -211,13 +194,12 @@ local function rescan(self)
   for name, topic in pairs(self.topics) do topic.missing = missing[name] ~= nil end
 end
 
---- Looks for them now.
+-- Looks for them now.
 function Reader:rescan()
   exclusively(self, rescan)
 end
 
---- A topic may have appeared: somebody has published to it.
----@param name string
+-- A topic may have appeared: somebody has published to it.
 function Reader:may_exist(name)
   local topic = self.topics[name]
   if topic and topic.missing then self.scout_bell:ring() end
@@ -327,13 +309,12 @@ local function dispatch(self, list)
   end
 end
 
---- One of those that wait has to read now.
+-- One of those that wait has to read now.
 function Reader:hand_over()
   if not self.reading then each_source(self, function(source) source.bell:ring() end) end
 end
 
---- Waits until there is something in the source's queue: reads for all, or waits for whoever does.
----@param source table
+-- Waits until there is something in the source's queue: reads for all, or waits for whoever does.
 function Reader:wait(source)
   while not source.queue[1] do
     if self.reading then
@@ -352,9 +333,7 @@ function Reader:wait(source)
   self:hand_over()
 end
 
---- Whether all that was read up to these offsets has been read.
----@param targets table[]     { topic, partition, offset }
----@return boolean
+-- Whether all that was read up to these offsets has been read.
 function Reader:has_read(targets)
   for _, target in ipairs(targets) do
     local topic = self.topics[target.topic]

@@ -8,8 +8,22 @@ local publish = require "itlua.kafka.publish"
 local policy = require "itlua.policy"
 local show = require "itlua.show"
 
-local topics = { methods = {} }
-local methods = topics.methods
+---@class itlua.kafka.TopicOptions     what is not given is as the broker has it
+---@field partitions? integer
+---@field replicas? integer
+---@field config? table<string, any>   "cleanup.policy", "retention.ms", …
+---@field timeout? number              seconds until it can be used, 10
+---@field create? boolean              of k:topic: false only names it
+
+---@class itlua.kafka.Topic
+---@field name string
+---@field partitions { id: integer, leader: integer, replicas: integer, first: integer, end_offset: integer }[]
+---@field config table<string, string>     all of it
+---@field set table<string, string>        what is no default
+
+---@class itlua.kafka.Connection
+local Connection = {}
+local topics = { methods = Connection }
 
 --- Raises what an embedded broker cannot do.
 ---@param connection itlua.kafka.Connection
@@ -67,9 +81,8 @@ end
 
 --- Creates a topic; returns when it can be used. Raises code "TOPIC_ALREADY_EXISTS" where it is there.
 ---@param name string
----@param options? { partitions?: integer, replicas?: integer, config?: table<string, any>, timeout?: number } by default
---- as the broker has it; config: "cleanup.policy", "retention.ms", …; timeout: seconds, 10
-function methods:create_topic(name, options)
+---@param options? itlua.kafka.TopicOptions
+function Connection:create_topic(name, options)
   if policy.read_only then policy.refuse("kafka", "creating the topic " .. tostring(name)) end
   options = options or {}
   local topic = new_topic(name, options)
@@ -83,7 +96,7 @@ end
 
 --- Deletes topics. Raises code "UNKNOWN_TOPIC_OR_PART" where there is none.
 ---@param ... string
-function methods:delete_topic(...)
+function Connection:delete_topic(...)
   if policy.read_only then policy.refuse("kafka", "deleting topics") end
   local names = { ... }
   topics.needs_broker(self, "delete_topic")
@@ -94,7 +107,7 @@ end
 --- Gives a topic more partitions.
 ---@param name string
 ---@param count integer     how many it has then
-function methods:add_partitions(name, count)
+function Connection:add_partitions(name, count)
   if policy.read_only then policy.refuse("kafka", "adding partitions to " .. tostring(name)) end
   topics.needs_broker(self, "add_partitions")
   raise_first(handle.try(self.own, "cannot add partitions to " .. name, self.ask.create_partitions, self.ask, name, count, 10),
@@ -105,7 +118,7 @@ end
 --- The names of all topics, sorted; those that Kafka keeps for itself only if asked for.
 ---@param options? { internal?: boolean }
 ---@return string[]
-function methods:topics(options)
+function Connection:topics(options)
   local metadata = handle.try(self.own, "cannot list topics", self.ask.metadata, self.ask, "all", 10)
   local names = {}
   for _, topic in ipairs(metadata.topics) do
@@ -125,11 +138,10 @@ local function metadata_of(self, name)
 end
 
 --- What there is to know of a topic: its partitions with the offsets of their first record and their end, its
---- configuration (all of it as strings; `set` are those that are not defaults).
+--- configuration as strings.
 ---@param name string
----@return { name: string, partitions: { id: integer, leader: integer, replicas: integer, first: integer, end_offset:
---- integer }[], config: table<string, string>, set: table<string, string> }
-function methods:describe_topic(name)
+---@return itlua.kafka.Topic
+function Connection:describe_topic(name)
   local topic = metadata_of(self, name)
   local list = {}
   for i, p in ipairs(topic.partitions) do list[i] = { topic = name, partition = p.id, offset = "end" } end
@@ -152,7 +164,7 @@ end
 --- Whether there is such a topic. It is not made by asking.
 ---@param name string
 ---@return boolean
-function methods:has_topic(name)
+function Connection:has_topic(name)
   return (pcall(metadata_of, self, name))
 end
 
@@ -175,10 +187,9 @@ end
 --- A topic of this file's own: its name is the given one and a suffix, the same for the whole file and in no other. It is
 --- made where it is new (an embedded broker makes it with the first record) and deleted when the file has ended.
 ---@param name string
----@param options? { partitions?: integer, replicas?: integer, config?: table<string, any>, create?: boolean } create:
---- false only names it
+---@param options? itlua.kafka.TopicOptions
 ---@return string
-function methods:topic(name, options)
+function Connection:topic(name, options)
   local full = ("%s.%s"):format(name, own_id())
   if self.names[full] then return full end
   options = options or {}
@@ -192,7 +203,7 @@ function methods:topic(name, options)
   end
   if self.deletes then table.insert(self.deletes, full) end
   if self.embedded or options.create == false then return full end
-  local ok, err = pcall(methods.create_topic, self, full, {
+  local ok, err = pcall(Connection.create_topic, self, full, {
     partitions = options.partitions, replicas = options.replicas, config = options.config, timeout = options.timeout,
   })
   if not ok and not (type(err) == "table" and err.code == "TOPIC_ALREADY_EXISTS") then

@@ -169,7 +169,8 @@ brokers.each("publish", { "real", "embedded" }, function(connect, kind)
   if kind == "embedded" then
     it("says what an embedded broker cannot do", function()
       assert.is_true(k.embedded)
-      for _, what in ipairs { "create_topic", "delete_topic", "add_partitions", "groups", "transaction" } do
+      for _, what in ipairs { "create_topic", "delete_topic", "add_partitions", "groups", "transaction", "describe_group",
+        "delete_group", "group_lag" } do
         local err = failure(k[what], k, what == "transaction" and function() end or "name")
         assert.equal("EMBEDDED", err.code)
         assert.matches("needs a real broker", err.message)
