@@ -12,7 +12,7 @@ local show = require "itlua.show"
 ---@field partitions? integer
 ---@field replicas? integer
 ---@field config? table<string, any>   "cleanup.policy", "retention.ms", …
----@field timeout? number              seconds until it can be used, 10
+---@field timeout? number              seconds until it can be used, 30
 ---@field create? boolean              of k:topic: false only names it
 
 ---@class itlua.kafka.Topic
@@ -87,7 +87,7 @@ function Connection:create_topic(name, options)
   options = options or {}
   local topic = new_topic(name, options)
   topics.needs_broker(self, "create_topic")
-  local timeout = options.timeout or 10
+  local timeout = options.timeout or 30
   raise_first(handle.try(self.own, "cannot create the topic " .. name, self.ask.create_topics, self.ask, { topic }, timeout),
     "create")
   publish.forget(self, name)
@@ -110,9 +110,9 @@ end
 function Connection:add_partitions(name, count)
   if policy.read_only then policy.refuse("kafka", "adding partitions to " .. tostring(name)) end
   topics.needs_broker(self, "add_partitions")
-  raise_first(handle.try(self.own, "cannot add partitions to " .. name, self.ask.create_partitions, self.ask, name, count, 10),
+  raise_first(handle.try(self.own, "cannot add partitions to " .. name, self.ask.create_partitions, self.ask, name, count, 30),
     "add partitions to")
-  until_known(self, name, count, 10)
+  until_known(self, name, count, 30)
 end
 
 --- The names of all topics, sorted; those that Kafka keeps for itself only if asked for.
