@@ -1,7 +1,7 @@
--- itlua: lock=bus
+-- itlua: lock=bus, lock=shop
 local services = require "itlua.services"
 
--- What becomes of the shop's events while the broker is away.
+-- What becomes of the shop's events while the broker is away. (The other shop could not start meanwhile.)
 
 local available, why = services.bus:available()
 if not available then
