@@ -185,6 +185,9 @@ What is wrong is said before anything runs.
   $ itlua -o html:/proc/x.html
   itlua: the report -o html cannot be written: /proc/x.html: No such file or directory
   [2]
+  $ itlua -o html:same -o junit:same
+  itlua: -o junit: same is another report's file
+  [2]
   $ itlua -o html:spec
   itlua: the report -o html cannot be written: spec: Is a directory
   [2]
