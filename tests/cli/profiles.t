@@ -50,9 +50,12 @@ How strict a run is: profiles, built in and of itlua.lua.
   $ itlua --profile enterprise --seed 1 --filter-out '[lc]' >out; echo $?; ls .itlua/reports
   itlua: no test ran: --filter-out=[lc] left none of the tests in specs/loose_spec.lua
   1
+  code-quality.json
+  ctrf.json
   events.jsonl
   junit.xml
   report.html
+  summary.md
 
 A project of ours is forgiving, and says what may help.
 

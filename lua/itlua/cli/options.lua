@@ -52,7 +52,6 @@ add(run, "only-changed", "REF", "optional",
 add(run, "shard", "I/N", "string",
   "the Ith of N parts of the files, balanced by .itlua/times.json where it is: the same on all machines",
   { config = false })
-add(run, "no-tests-ok", nil, "flag", "a run in which no test ran is no failure")
 add(run, "l list", nil, "flag", "name the tests instead of running them", { config = false })
 
 group = "How it runs"
@@ -63,17 +62,7 @@ add(run, "file-timeout", "SECONDS", "number", "what a file's body, a block's or 
 add(run, "heartbeat", "SECONDS", "number", "how long a test may be silent in a log before it is mentioned (default: 30)")
 add(run, "x fail-fast", nil, "flag", "stop after the first failure or error")
 add(run, "max-failures", "N", "count", "stop after N failures and errors")
-add(run, "retries", "N", "whole", "a test that fails runs up to N times again; one that passes then is flaky")
-add(run, "fail-on-flaky", nil, "flag", "a run with flaky tests is a failure", { negatable = true })
-add(run, "fail-on-left", nil, "flag", "what a test, block or file leaves behind is an error", { negatable = true })
-add(run, "fail-on-pending", nil, "flag", "a run with pending tests is a failure", { negatable = true })
-add(run, "audit", nil, "flag", "name the tests that leave rows, keys or open transactions behind", { negatable = true })
 add(run, "k keep-going", nil, "flag", "go on after a failure or error", { negatable = true, default = true })
-add(run, "repeat", "N", "count", "run everything N times", { default = 1 })
-add(run, "repeat-until-failure", nil, "flag", "run everything until something fails (--repeat N: N times at most)",
-  { config = false })
-add(run, "bisect", "FILE:LINE", "optional",
-  "find the earlier test that makes one fail: the first that fails, or the one at FILE:LINE", { config = false })
 add(run, "failed-first", nil, "flag", "first the files in which something failed last time", { negatable = true })
 add(run, "seed", "N", "integer", "seed of the random order and of math.random (default: another one each run)")
 add(run, "shuffle", nil, "flag", "random order of files and of the tests in each",
@@ -86,10 +75,27 @@ add(run, "sort-tests", nil, "flag", "tests of a file by name", { negatable = tru
 add(run, "lazy", nil, "flag", "setup and teardown only where a test needs them", { negatable = true })
 add(run, "auto-insulate", nil, "flag", "each file has globals and loaded modules of its own",
   { negatable = true, default = true })
+add(run, "in-process", nil, "flag", "run in this one process, for a debugger", { config = false })
+
+group = "Again"
 add(run, "watch", nil, "flag", "run again what each change touches; keys: Enter, f, p, t, q", { config = false })
+add(run, "retries", "N", "whole", "a test that fails runs up to N times again; one that passes then is flaky")
+add(run, "repeat", "N", "count", "run everything N times", { default = 1 })
+add(run, "repeat-until-failure", nil, "flag", "run everything until something fails (--repeat N: N times at most)",
+  { config = false })
+add(run, "bisect", "FILE:LINE", "optional",
+  "find the earlier test that makes one fail: the first that fails, or the one at FILE:LINE", { config = false })
 add(run, "debug", nil, "flag", "where a test fails, open the REPL in its scope (one process, one file at a time)",
   { config = false })
-add(run, "in-process", nil, "flag", "run in this one process, for a debugger", { config = false })
+
+group = "How strict it is"
+add(run, "profile", "NAME", "string", "how strict the run is, see Profiles below", { config = false })
+add(run, "fail-on-flaky", nil, "flag", "a run with flaky tests is a failure", { negatable = true })
+add(run, "fail-on-left", nil, "flag", "what a test, block or file leaves behind is an error", { negatable = true })
+add(run, "fail-on-pending", nil, "flag", "a run with pending tests is a failure", { negatable = true })
+add(run, "audit", nil, "flag", "name the tests that leave rows, keys or open transactions behind", { negatable = true })
+add(run, "no-tests-ok", nil, "flag", "a run in which no test ran is no failure")
+add(run, "hints", nil, "flag", "after a failure say which commands may help", { negatable = true })
 
 group = "What the specs see"
 add(run, "e", "STATEMENT", "list", "run this Lua statement first", { short = "e" })
@@ -114,13 +120,11 @@ add(run, "s enable-sound", nil, "flag", "say the result aloud, where `say` can",
 add(run, "log-success", "FILE", "string", "append the full name of each test that succeeds to FILE")
 add(run, "history", nil, "flag", "keep times and results in .itlua/ (default: in a project with an itlua.lua)",
   { negatable = true })
-add(run, "hints", nil, "flag", "after a failure say which commands may help", { negatable = true })
 
 group = "Settings"
 add(run, "C directory", "DIR", "directory", "go to DIR first", { config = false })
 add(run, "f config-file", "FILE", "string", "read FILE instead of .busted", { config = false })
 add(run, "r run", "TASK", "string", "the task of .busted to take", { config = false })
-add(run, "profile", "NAME", "string", "how strict the run is, see Profiles below", { config = false })
 add(run, "lua", "LUA", "string", "accepted for busted's sake: itlua has its own Lua")
 add(run, "ignore-lua", nil, "flag", "accepted for busted's sake")
 add(run, "version", nil, "flag", "print the version", { config = false })

@@ -41,7 +41,8 @@ profile.built_in = {
       audit = true, ["fail-on-pending"] = true, ["shuffle-files"] = true, ["shuffle-tests"] = true,
       output = {
         "terminal", "junit:.itlua/reports/junit.xml", "jsonl:.itlua/reports/events.jsonl",
-        "html:.itlua/reports/report.html",
+        "html:.itlua/reports/report.html", "markdown:.itlua/reports/summary.md", "ctrf:.itlua/reports/ctrf.json",
+        "gitlab:.itlua/reports/code-quality.json",
       },
     },
   },

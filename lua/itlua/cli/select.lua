@@ -95,6 +95,8 @@ local contradictions = {
   { "repeat-until-failure", "list", "a list is the same every time" },
   { "watch", "list", "it runs tests" },
   { "watch", "bisect", "one looks for changes, the other for a test" },
+  { "watch", "debug", "both read what is typed" },
+  { "bisect", "debug", "it runs tests that nobody looks at" },
   { "watch", "in-process", "what runs there is not loaded again" },
   { "bisect", "list", "it runs tests" },
   { "bisect", "last-failed", "what ran before the failure is what it looks for" },
