@@ -15,9 +15,6 @@ local headers = {
 local carries_credentials = {}
 for _, name in ipairs(headers) do carries_credentials[name] = true end
 
-local sensitive = {}
-for _, name in ipairs(headers) do sensitive[name] = true end
-
 -- ---- forms of a value
 
 local alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"

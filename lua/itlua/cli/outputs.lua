@@ -88,7 +88,9 @@ local function open(argument, settings, shared)
   local handle, why
   if path then
     for _, earlier in ipairs(settings.written) do
-      if earlier == path and not path:find "^/dev/" then return nil, ("-o %s: %s is another report's file"):format(kind, path) end
+      if earlier == path and not path:find "^/dev/" then
+        return nil, ("-o %s: %s is another report's file"):format(kind, path)
+      end
     end
     handle, why = open_file(kind, path)
     if not handle then return nil, why end
