@@ -10,7 +10,6 @@
 
 local core = require "itlua.core"
 local evidence = require "itlua.evidence"
-local mask = require "itlua.mask"
 local nearest = require "itlua.cli.nearest"
 local show = require "itlua.show"
 
@@ -75,28 +74,10 @@ local function printed()
   return spans
 end
 
--- What there is in itlua.lua, and how it is now.
-local function all_of_them()
-  local scope = core.enter(1, true)
-  local ok, answer = pcall(function() return host():ask("GET", "/services") end)
-  core.leave(scope)
-  if not ok then return nil end
-  local list = {}
-  for i, service in ipairs(answer.services) do
-    local fields = service.fields or handles[service.name] and (rawget(handles[service.name], "known") or {}).fields or {}
-    list[i] = {
-      name = service.name, kind = service.kind, state = service.state, exit = service.exit, host = fields.host,
-      port = fields.port, url = type(fields.url) == "string" and mask.text(fields.url) or nil,
-    }
-  end
-  return require("itlua.json").encode(list)
-end
-
 local function watch(self)
   if not watched then
     watched, test_began = {}, core.clock()
     evidence.offer_spans(printed, function() test_began = core.clock() end)
-    evidence.offer("services", all_of_them)
   end
   watched[rawget(self, "name")] = true
 end

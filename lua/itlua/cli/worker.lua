@@ -20,6 +20,7 @@ return function(settings, take, emit, stopped)
   local path = take()
   if not path then return end
   current_run.services, current_run.guard = settings.services, settings.guard
+  if settings.services then require("itlua.services.states").offer(settings.services.socket) end
   current_run.partial = is_partial(settings)
   local session = require("itlua.spec").new(settings, emit)
   if settings.debug then require("itlua.repl.debug").install(session, settings.debug) end

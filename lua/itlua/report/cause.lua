@@ -135,8 +135,8 @@ local states = {
 ---@param service table
 ---@return string
 function cause.state_of(service)
-  local signal = math.tointeger(service.exit) and service.exit > 128 and service.exit - 128
-  if service.state == "ended" and signal then return ("its process was ended by signal %d"):format(signal) end
+  local signal = service.signal or math.tointeger(service.exit) and service.exit > 128 and service.exit - 128
+  if service.state == "ended" and signal then return ("its process was ended by signal %s"):format(signal) end
   if service.state == "ended" then
     return service.exit and ("its process has ended with code %d"):format(service.exit) or "its process has ended"
   end

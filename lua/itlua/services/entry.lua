@@ -342,9 +342,11 @@ function Entry:status()
   if process then running = process:running() end
   local state = self.state
   if state == "ready" and running == false then state = "ended" end
+  local fields = instance and instance.fields or { port = self.spec.port }
   return {
     name = self.name, kind = self.spec.kind, state = state, title = self.title, provider = self.provider,
     seconds = self.seconds, fields = instance and self.state == "ready" and instance.fields or nil,
+    where = { host = fields.host, port = fields.port, url = fields.url }, -- also of one that has ended
     pid = running and (instance.main_pid or process.pid) or nil,
     container = instance and instance.container and instance.container.id or nil,
     failure = self.failure and { code = self.failure.code, message = self.failure.message } or nil,

@@ -56,4 +56,9 @@ local function crashed(facts)
   return { "a C library that the spec loads, or itlua, has crashed: a core dump or a run under gdb shows where" }, "crash"
 end
 
-return { deadline, no_module, crashed }
+local function interrupted(facts)
+  if facts.kind ~= "cancelled" or not facts.message:find "interrupted" then return nil end
+  return { "the run was interrupted while it ran" }, "interrupted"
+end
+
+return { deadline, no_module, crashed, interrupted }
