@@ -170,6 +170,32 @@ A service that does not start.
   $ printf 'app.url\n' | itlua repl >/dev/null 2>&1
   [1]
 
+A kind of service of the project's own; what specs require; assertions.
+
+  $ cat >clock.lua <<'END'
+  > return {
+  >   name = "clock", fields = { "zone" }, options = {},
+  >   providers = { {
+  >     name = "wall", find = function() return {}, "the clock on the wall" end,
+  >     start = function() return { fields = { zone = "UTC" } } end,
+  >   } },
+  >   methods = {
+  >     connect = function(service) return { tick = function(self, n) return service.zone .. (self and n) end } end,
+  >     chime = function(service, n) return ("ding"):rep(n) end,
+  >   },
+  > }
+  > END
+  $ echo 'return { lpath = "./lib/?.lua", services = { wall = { kind = "clock.lua" } } }' >itlua.lua
+  $ mkdir lib; echo 'return { name = "mine" }' >lib/mine.lua
+  $ printf 'wall.zone, wall:chime(2), wall:tick(3)\nrequire("mine").name\n' | itlua repl
+  "UTC"
+  "dingding"
+  "UTC3"
+  "mine"
+  $ itlua repl -e 'assert(1 == 1) assert.equal(1, 1)' -e 'assert.equal(1, 2)' 2>&1 | head -n 2
+  ✗ Expected objects to be equal.
+    Passed in:
+
 A reader that goes away ends it.
 
   $ printf 'for i = 1, 1e6 do print(i) end\n' | itlua repl | head -n 1

@@ -76,6 +76,13 @@ local function mask_of(settings)
   return require("itlua.mask").new { values = values }
 end
 
+-- What specs can require can be required here.
+local function add_paths(settings)
+  local package = core.globals().package
+  if settings.lpath and settings.lpath ~= "" then package.path = settings.lpath .. ";" .. package.path end
+  if settings.cpath and settings.cpath ~= "" then package.cpath = settings.cpath .. ";" .. package.cpath end
+end
+
 local function view_of(terminal, hide)
   local paint = require "itlua.report.paint"
   local on = paint.wanted { tty = terminal }
@@ -191,6 +198,8 @@ function repl.run(args)
   if not world then return refuse(wrong) end
   talk.world = world
   local name = given.e and "-e" or not talk.terminal and "stdin" or nil
+  add_paths(settings)
+  require("itlua.repl.output").bring_assertions(core.globals())
   talk.session = require("itlua.repl.session").new(world:install(core.globals()), name)
   local ended_by
   local _ <close> = system.watch_signals(false)

@@ -7,6 +7,22 @@ local task = require "itlua.task"
 
 local output = {}
 
+--- `assert` as in specs: Lua's own until a word of luassert's is asked for.
+---@param globals table
+function output.bring_assertions(globals)
+  local meta = {}
+  function meta.__call(_, value, ...)
+    if value then return value, ... end
+    local message = ...
+    error(message == nil and "assertion failed!" or message, 0)
+  end
+  function meta.__index(_, word)
+    meta.__index = require("itlua.assert").install(require "luassert")
+    return meta.__index[word]
+  end
+  globals.assert = setmetatable({}, meta)
+end
+
 local function joined(...)
   local parts = table.pack(...)
   for i = 1, parts.n do parts[i] = tostring(parts[i]) end

@@ -38,7 +38,8 @@ local function frames()
   while #list < 20 do
     local info = debug.getinfo(level, "Slnt")
     if not info then break end
-    if info.what ~= "C" and not info.source:find "^=itlua:" and info.currentline > 0 then
+    local ours = info.source:find "^=itlua:" or info.source:find "^@luassert/"
+    if info.what ~= "C" and not ours and info.currentline > 0 then
       local what = info.what == "main" and "the chunk" or info.name and ("'%s'"):format(info.name)
         or ("a function of line %d"):format(info.linedefined)
       list[#list + 1] = ("%s:%d: in %s"):format(info.short_src, info.currentline, what)

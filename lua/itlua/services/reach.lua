@@ -65,10 +65,20 @@ function reach.can(url)
   return by_scheme[scheme and scheme:lower() or ""] ~= nil
 end
 
-local function driver_for(name, url)
+-- Of a kind that is the project's own: what its connect gives.
+local function of_kind(service)
+  return {
+    open = function() return service:connect() end,
+    alive = function() return true end,
+    state = function() return "connected" end,
+  }
+end
+
+local function driver_for(name, url, service)
   local scheme = type(url) == "string" and url:match "^(%a[%w+.-]*)://"
   local make = by_scheme[scheme and scheme:lower() or ""]
   if not make then
+    if service and rawget(service, "methods").connect then return of_kind(service) end
     core.usage(("%s: nothing here talks to %s"):format(name, mask.text(tostring(url))))
   end
   return make()
@@ -80,14 +90,31 @@ local SERVICE = {
   status = true, url = true, host = true, port = true, pid = true, state = true, provider = true, title = true, kind = true,
 }
 
+-- Starts a service that is not started yet, and says so.
+local function start(self)
+  local service, tell = rawget(self, "service"), rawget(self, "tell")
+  if rawget(service, "known") then return end
+  if tell then tell(self, "starts") end
+  service:start()
+  if tell then tell(self, "ready") end
+end
+
 local function url_of(self)
   local service = rawget(self, "service")
   if not service then return rawget(self, "target") end
-  local before, tell = rawget(service, "known"), rawget(self, "tell")
-  if not before and tell then tell(self, "starts") end
-  local url = service.url
-  if not before and tell then tell(self, "ready") end
-  return url
+  start(self)
+  local ok, url = pcall(function() return service.url end) -- a kind may have none
+  return ok and url or nil
+end
+
+-- Whether a key is the service's own: what every service has, what its kind adds.
+local function is_own(service, key)
+  if SERVICE[key] or rawget(service, "methods")[key] then return true end
+  local kind = require("itlua.services.kinds").find(rawget(service, "kind"))
+  for _, field in ipairs(kind and kind.fields or {}) do
+    if field == key then return true end
+  end
+  return false
 end
 
 --- Its connection, opened where there is none that lives.
@@ -97,7 +124,7 @@ function reach.connection(self)
   local driver, open = rawget(self, "driver"), rawget(self, "open")
   if open and driver.alive(open) then return open end
   local url = url_of(self)
-  driver = driver_for(rawget(self, "name"), url)
+  driver = driver_for(rawget(self, "name"), url, rawget(self, "service"))
   open = driver.open(url)
   rawset(self, "driver", driver)
   rawset(self, "open", open)
@@ -125,8 +152,8 @@ end
 function metatable.__index(self, key)
   if type(key) ~= "string" or key:find "^__" then return nil end
   local service = rawget(self, "service")
-  if service and SERVICE[key] then
-    if key ~= "available" and not rawget(service, "known") then url_of(self) end -- starts it, and says so
+  if service and is_own(service, key) then
+    if key ~= "available" then start(self) end
     local value = service[key]
     if type(value) ~= "function" then return value end
     return function(this, ...)
