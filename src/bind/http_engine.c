@@ -89,6 +89,14 @@ static http_socket *socket_add(http_engine *e, curl_socket_t fd, bool ours) {
   return e->sockets[fd] = s;
 }
 
+/* libcurl closes a socket that never got connected without telling us. A watch that was left on its number would later take
+ * another's off the loop, of another state, which then waits for ever. */
+static void unwatch(http_socket *s) {
+  it_watch_free(s->watch);
+  s->watch = NULL;
+  s->watched = 0;
+}
+
 static int want_socket(CURL *easy, curl_socket_t fd, int what, void *user, void *assigned) {
   (void)easy, (void)assigned;
   http_engine *e = user;
@@ -97,7 +105,7 @@ static int want_socket(CURL *easy, curl_socket_t fd, int what, void *user, void 
     if (!s) return 0;
     s->wanted = 0;
     if (!s->ours) socket_forget(e, fd);
-    else if (s->watched != IT_READ) watch(s, 0);
+    else if (s->watched != IT_READ) unwatch(s);
     return 0;
   }
   if (!s) s = socket_add(e, fd, false);
