@@ -43,7 +43,8 @@ function timeline.without_echoes(spans)
   local kept = {}
   for _, span in ipairs(spans) do
     local echo = false
-    for _, own in ipairs(span.echoes and sent or {}) do
+    -- But not that a handler raised, or has not answered.
+    for _, own in ipairs(span.echoes and tonumber(span.outcome) and sent or {}) do
       echo = echo or (own.detail == span.echoes and span.at >= own.at - 0.001 and span.at <= own.at + own.seconds + 0.001)
     end
     if not echo then kept[#kept + 1] = span end

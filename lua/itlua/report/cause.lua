@@ -39,7 +39,8 @@ end
 ---@return itlua.report.facts
 function cause.facts(problem, left, printed)
   local self = setmetatable({
-    problem = problem, kind = problem.error_kind, code = problem.error_code, message = problem.message or "",
+    problem = problem, kind = problem.error_kind, code = problem.error_code,
+    message = (problem.message or ""):gsub("^[^%s:]-%.%a+:%d+: ", "", 1), -- without the position in front
     spans = decoded(problem.timeline), services = decoded(problem.services), waits = decoded(problem.waits),
     transactions = decoded(problem.transactions),
     left = left or {}, printed = printed or "",

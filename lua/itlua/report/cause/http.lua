@@ -130,9 +130,13 @@ local function server_failed(facts)
   if not span then return nil end
   local who, service = service_of(facts, request.url)
   local words = service and facts:last_words(service.name)
+  for own in facts:back "^server$" do
+    local raised = own.detail == span.detail and own.outcome:match "^error: (.*)"
+    if raised then words = text.clip("the handler raised: " .. raised, 200) end
+  end
   local lines = { ("%s failed while it handled %s %s (%d)"):format(who, request.method, path_of(request.url), status) }
   if words then
-    lines[2] = "its log: " .. words
+    lines[2] = words:find "^the handler raised" and words or "its log: " .. words
   else
     local raised = facts.printed:match "itlua%.server: [^\n]*"
     local body = said(response.body)
@@ -160,7 +164,8 @@ end
 -- What the server was doing while the client waited.
 local function meanwhile(facts, method_and_url)
   for span in facts:back "^server$" do
-    if span.detail == method_and_url and span.outcome == "no answer" then
+    local waiting = span.outcome == "no answer" or span.outcome:find "the client has left"
+    if span.detail == method_and_url and waiting then
       return "the test's own server has the request, and its handler had not answered yet"
     end
   end
