@@ -41,7 +41,7 @@ local function kept()
     core.raise("service", "NO_HOST", "no services are running: this is no run of specs, and `itlua services up` has left none")
   end
   if fingerprint ~= way.fingerprint(declared) then
-    core.raise("service", "NO_HOST", "itlua.lua has changed since `itlua services up`")
+    core.raise("service", "NO_HOST", "itlua.lua, or itlua itself, has changed since `itlua services up`")
   end
   return { socket = socket, plan = declared }
 end

@@ -140,7 +140,7 @@ Services are kept between runs.
   $ itlua services status | sed 's/[0-9][0-9]*/N/g'
     app        ready    itlua exec app.lua  http://N.N.N.N:N  pid N  (N.N s)
   $ sed -i 's/PORT = /A = "b", PORT = /' itlua.lua; itlua 2>&1 >/dev/null; cmp -s first pid || echo another
-  itlua: itlua.lua has changed since `itlua services up`: this run starts services of its own
+  itlua: itlua.lua, or itlua itself, has changed since `itlua services up`: this run starts services of its own
   another
   $ itlua services up
   itlua: services of an earlier itlua.lua are running: itlua services down

@@ -16,7 +16,8 @@ function running.start(settings, files)
   if fingerprint == link.fingerprint(settings.services) then
     return setmetatable({ socket = socket }, { __close = function() end }) -- they stay
   end
-  io.stderr:write("itlua: itlua.lua has changed since `itlua services up`: this run starts services of its own\n")
+  io.stderr:write("itlua: itlua.lua, or itlua itself, has changed since `itlua services up`: this run starts services ",
+    "of its own\n")
   return link.start(settings.services, settings.guard)
 end
 

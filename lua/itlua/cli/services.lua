@@ -118,7 +118,7 @@ function commands.status()
   print_status(link().to(socket):ask("GET", "/services"))
   local plan = load_plan()
   if plan and fingerprint ~= link().fingerprint(plan) then
-    print "itlua.lua has changed since: runs do not use these"
+    print "itlua.lua, or itlua itself, has changed since: runs do not use these"
   end
   return 0
 end

@@ -30,7 +30,7 @@ local function start_host(self, say)
   local socket, fingerprint = link.kept()
   if socket and fingerprint == link.fingerprint(self.services) then return socket end
   if socket then
-    say "itlua.lua has changed since `itlua services up`: this session starts services of its own"
+    say "itlua.lua, or itlua itself, has changed since `itlua services up`: this session starts services of its own"
   end
   self.running = link.start(self.services)
   return self.running.socket

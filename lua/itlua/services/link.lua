@@ -71,8 +71,9 @@ end
 
 -- ---- starting one
 
+-- Of what is to run, and of the program that runs it: another one may not understand what is asked.
 local function fingerprint(plan)
-  return require("itlua.encode").sha256(json.encode(plan))
+  return require("itlua.encode").sha256(json.encode(plan) .. "\0" .. require("itlua.cli.core").version)
 end
 
 link.fingerprint = fingerprint
