@@ -10,11 +10,11 @@ Runs again what each change touches, on a terminal.
   > expect 2 tests · 2 passed
   > expect q quit
   > modes
-  > do echo 'it("b", function() error("no") end)' >specs/b_spec.lua
+  > do echo 'it("b", function() error("no") end)' >.new; mv .new specs/b_spec.lua
   > expect watch: specs/b_spec.lua changed
   > expect 1 test · 0 passed · 1 failed
   > expect q quit
-  > do echo 'return 2' >specs/support/value.lua
+  > do echo 'return 2' >.new; mv .new specs/support/value.lua
   > expect watch: specs/support/value.lua changed
   > expect specs/a_spec.lua:1
   > expect 1 test · 0 passed · 1 failed
@@ -23,14 +23,14 @@ Runs again what each change touches, on a terminal.
   > expect watch: what failed
   > expect 2 tests · 0 passed · 2 failed
   > expect q quit
-  > do echo 'return 1' >specs/support/value.lua
+  > do echo 'return 1' >.new; mv .new specs/support/value.lua
   > expect 1 test · 1 passed
   > expect q quit
-  > do mkdir -p specs/new/er; echo 'it("c", function() end)' >specs/new/er/c_spec.lua
+  > do mkdir -p specs/new/er; echo 'it("c", function() end)' >.new; mv .new specs/new/er/c_spec.lua
   > expect watch: specs/new/er/c_spec.lua changed
   > expect 1 test · 1 passed
   > expect q quit
-  > do echo '-- more' >>specs/new/er/c_spec.lua
+  > do (cat specs/new/er/c_spec.lua; echo '-- more') >.new; mv .new specs/new/er/c_spec.lua
   > expect watch: specs/new/er/c_spec.lua changed
   > expect q quit
   > send \r
@@ -64,9 +64,9 @@ Settings that are broken are said, and it goes on when they are right again.
 
   $ terminal 'itlua --watch specs/a_spec.lua' <<'END'
   > expect q quit
-  > do echo 'return {' >itlua.lua
+  > do echo 'return {' >.new; mv .new itlua.lua
   > expect unexpected symbol
-  > do echo 'return { lpath = "./specs/?.lua" }' >itlua.lua
+  > do echo 'return { lpath = "./specs/?.lua" }' >.new; mv .new itlua.lua
   > expect itlua.lua changed, and has the settings of all: everything runs
   > expect 1 test · 1 passed
   > expect q quit
