@@ -196,6 +196,16 @@ A kind of service of the project's own; what specs require; assertions.
   ✗ Expected objects to be equal.
     Passed in:
 
+Long scripts, and results that are too long to be kept.
+
+  $ seq 3000 | itlua repl | tail -n 1
+  3000
+  $ printf 'big = {} for i = 1, 5000 do big[i] = i end\nbig\n:save big_spec.lua\n' | itlua repl | tail -n 2
+  }
+  big_spec.lua: 2 steps, 1 assertion; it passes
+  $ grep -c 'assert.equal(5000, #_)' big_spec.lua
+  1
+
 A reader that goes away ends it.
 
   $ printf 'for i = 1, 1e6 do print(i) end\n' | itlua repl | head -n 1

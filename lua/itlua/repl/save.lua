@@ -92,6 +92,12 @@ local function add_failure(out, entry)
   out[#out + 1] = { text = "    end)" }
 end
 
+local function of_entry(out, entry, i, what)
+  local count = entry.counts and entry.counts[i]
+  if count then return add(out, "assert.equal(%d, #%s)", count, what) end
+  of_value(out, entry.values[i], what)
+end
+
 local function add_entry(out, entry)
   if not entry.ok then return add_failure(out, entry) end
   if entry.file then
@@ -100,11 +106,11 @@ local function add_entry(out, entry)
     add_text(out, entry.text)
   elseif entry.values.n <= 1 then
     add_text(out, "_ = " .. expression_of(entry.text))
-    of_value(out, entry.values[1], "_")
+    of_entry(out, entry, 1, "_")
   else
     add_text(out, "all = table.pack(" .. expression_of(entry.text) .. ")")
     out[#out + 1] = { text = "    _ = all[1]" }
-    for i = 1, entry.values.n do of_value(out, entry.values[i], ("all[%d]"):format(i)) end
+    for i = 1, entry.values.n do of_entry(out, entry, i, ("all[%d]"):format(i)) end
   end
 end
 

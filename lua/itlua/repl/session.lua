@@ -14,6 +14,7 @@ local system = require "itlua.cli.core"
 ---@field seconds number
 ---@field mark integer             of the timeline, before it
 ---@field interrupted? boolean
+---@field counts? table<integer, integer>   how many elements the lists had that were too long to be kept
 
 ---@class itlua.repl.Session
 ---@field env table
@@ -24,6 +25,8 @@ local Session = {}
 Session.__index = Session
 
 local session = {}
+
+local KEPT, LONG = 2000, 1000 -- entries; elements of a list
 
 ---@param env table
 ---@param name? string     what errors call its chunks; "repl"
@@ -95,7 +98,21 @@ function Session:run(compiled, text)
     entry.interrupted = core.is_error(entry.error) == "cancelled"
   end
   self.entries[#self.entries + 1] = entry
+  if #self.entries > KEPT then table.remove(self.entries, 1) end
   return entry
+end
+
+--- Lets go of what is too large to be kept for :save.
+---@param entry itlua.repl.Entry
+function Session:lighten(entry) -- luacheck: no self
+  for i = 1, entry.values.n do
+    local value = entry.values[i]
+    local count = type(value) == "table" and not require("itlua.services.reach").is(value) and rawlen(value) or 0
+    if count > LONG then
+      entry.counts = entry.counts or {}
+      entry.counts[i], entry.values[i] = count, nil
+    end
+  end
 end
 
 return session

@@ -71,8 +71,8 @@ local function show_values(self, entry)
   if not entry.expression or values.n == 0 then return end
   local lines = {}
   for i = 1, values.n do
-    table.move(render.lines(self.view, values[i], values.n == 1 and self.terminal and entry.seconds or nil), 1, 1e7,
-      #lines + 1, lines)
+    local shown = render.lines(self.view, values[i], values.n == 1 and self.terminal and entry.seconds or nil)
+    table.move(shown, 1, #shown, #lines + 1, lines)
   end
   self:show(lines)
 end
@@ -89,6 +89,7 @@ function Talk:tell(entry)
     local links = entry.interrupted and self.terminal and require("itlua.repl.links").line(self)
     if links then self:say(self.view.paint("dim", links)) end
   end
+  self.session:lighten(entry)
   if self.flush_output then self.flush_output() end
   if not entry.interrupted then tell_time(self, entry) end
 end
