@@ -95,16 +95,26 @@ function commands.up(args)
   return (failed or not ok) and 1 or 0
 end
 
+-- Whether the process has not ended; one that nobody has asked for yet (a zombie) has.
+local function lives(pid)
+  local f = io.open(("/proc/%s/stat"):format(pid))
+  local text = f and f:read "a"
+  if f then f:close() end
+  return text and not text:find "^%d+ %(.*%) [ZX]"
+end
+
 function commands.down()
   local socket = link().kept()
   if not socket then
     print "no services were left running"
     return 0
   end
-  link().to(socket):ask("POST", "/stop")
-  local deadline = core.now() + 10
+  local host = link().to(socket)
+  local pid = host:ask("GET", "/services").pid
+  host:ask("POST", "/stop")
+  local deadline = core.now() + 70 -- the compose tool takes its time
   while system.connects(socket) and core.now() < deadline do core.sleep(0.02) end
-  while system.kind(socket) and core.now() < deadline do core.sleep(0.02) end
+  while lives(pid) and core.now() < deadline do core.sleep(0.02) end
   require("itlua.fs").remove(link().kept_folder(), { recursive = true, force = true })
   return 0
 end

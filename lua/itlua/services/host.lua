@@ -93,7 +93,7 @@ local function routes(srv, self)
     local list = {}
     for _, entry in pairs(self.entries) do list[#list + 1] = entry:status() end
     table.sort(list, function(a, b) return a.name < b.name end)
-    return { json = { fingerprint = self.fingerprint, services = json.array(list) } }
+    return { json = { fingerprint = self.fingerprint, pid = own_pid(), services = json.array(list) } }
   end)
   srv:get("/services/{name}", function(req)
     local entry = entry_of(req)

@@ -89,6 +89,25 @@ describe("a compose project as a service", function()
     assert.is_nil(container.engine():find("/volumes/" .. name .. "_data", "look"))
   end)
 
+  it("is kept between runs, until it is taken down", function()
+    local dir = project.new {
+      ["compose.yml"] = FILE,
+      ["itlua.lua"] = project.settings [[stack = { kind = "compose", file = "compose.yml", services = { "cache" } }]],
+      ["specs/a_spec.lua"] = [[
+        it("finds it", function()
+          local c = require("itlua.services").stack:service "cache"
+          require("itlua.fs").write("name", c:inspect().Config.Labels["com.docker.compose.project"])
+        end)
+      ]],
+    }
+    assert.equal(0, project.run(dir, { "services", "up" }, engine).code)
+    project.passes(dir, { "-j", "1" }, engine)
+    local name = fs.read(dir:join "name")
+    assert.equal(1, #of_project(name))
+    assert.equal(0, project.run(dir, { "services", "down" }, engine).code)
+    assert.equal(0, #of_project(name))
+  end)
+
   it("is gone when the run is killed", function()
     local dir = project.new {
       ["compose.yml"] = FILE,
