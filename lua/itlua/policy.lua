@@ -42,12 +42,23 @@ local function without_comments(text)
   return (text:gsub("/%*.-%*/", " "):gsub("%-%-[^\n]*", " "))
 end
 
+-- What PostgreSQL takes for reading although something changes, and what could do anything in a transaction of its own.
+local working = {
+  ["do"] = true, call = true, vacuum = true, analyze = true, cluster = true, reindex = true, checkpoint = true, notify = true,
+  load = true,
+}
+
+local function works(plain)
+  return working[plain:match "^[%s(]*(%a+)"] or plain:find "^%s*alter%s+system%f[%W]"
+    or plain:find "^%s*copy%f[%W]" and plain:find "%f[%w]program%f[%W]"
+end
+
 ---@param text string
 function policy.sql(text)
   local plain = without_comments(text):lower()
   local shown = text:gsub("%s+", " ")
   if #shown > 80 then shown = shown:sub(1, 77) .. "..." end
-  if plain:find "read%s+write" or plain:find "transaction_read_only" and not plain:find "^%s*show%s" then
+  if works(plain) or plain:find "read%s+write" or plain:find "transaction_read_only" and not plain:find "^%s*show%s" then
     policy.refuse("sql", shown)
   end
   -- Several at once could end the transaction in between.

@@ -79,6 +79,10 @@ describe("itlua repl with PostgreSQL, Redis and Kafka #heavy", function()
       db:exec "BEGIN READ /* */ WRITE"
       db:exec "SELECT 1; CREATE TABLE t (i int)"
       db:query "SELECT set_config('default_transaction_' || 'read_only', 'off', false)"
+      db:exec "DO $$ BEGIN EXECUTE 'SET default_transaction_' || 'read_only = off'; COMMIT; CREATE TABLE t (i int); END $$"
+      db:exec "/* now */ VACUUM"
+      db:exec "ALTER SYSTEM SET work_mem = '1GB'"
+      db:exec "COPY (SELECT 1) TO PROGRAM 'cat'"
       db:exec "CREATE TABLE t (i int)"
       db:transaction(function() db:exec "CREATE TABLE t (i int)" end)
       db:pipeline(function(p) p:exec "CREATE TABLE t (i int)" end)
@@ -95,7 +99,7 @@ describe("itlua repl with PostgreSQL, Redis and Kafka #heavy", function()
     assert.equal(1, result.code)
     local _, refused = result.stdout:gsub("READ_ONLY error", "")
     local _, by_server = result.stdout:gsub("sql 25006 error", "")
-    assert.same({ 12, 4 }, { refused, by_server })
+    assert.same({ 16, 4 }, { refused, by_server })
     result = script([[
       db:value "SELECT count(*) FROM pg_tables WHERE tablename = 't'", cache:get "a", cache:exists "a", cache:ping()
     ]], { "--profile", "live" })
