@@ -95,6 +95,27 @@ What is left open by blocks and files.
   specs/loose_spec.lua
   [1]
 
+A read-only profile refuses what would change something, in specs too.
+
+  $ cat >specs/loose_spec.lua <<'END'
+  > local http, server = require "itlua.http", require "itlua.server"
+  > local stub = server.listen()
+  > stub:get("/", function() return 200 end)
+  > stub:post("/", function() return 201 end)
+  > it("looks", function() assert.equal(200, http.get(stub.url .. "/").status) end)
+  > it("changes", function() assert.equal(201, http.post(stub.url .. "/").status) end)
+  > END
+  $ itlua --profile production -o TAP | sed 's/127.0.0.1:[0-9]*/HOST/'
+  ok 1 - looks
+  not ok 2 - changes
+  # specs/loose_spec.lua @ 6
+  # Failure message: specs/loose_spec.lua:6: POST http://HOST/ was refused: the profile 'production' is read-only (itlua repl --write allows changes)
+  1..2
+  $ itlua -o TAP
+  ok 1 - looks
+  ok 2 - changes
+  1..2
+
 Mistakes.
 
   $ itlua --profile polsh

@@ -5,7 +5,6 @@ Runs again what each change touches, on a terminal.
   $ echo 'it("b", function() end)' >specs/b_spec.lua; echo 'return 1' >specs/support/value.lua
   $ terminal() { python3 $FIXTURES/../../tests/fixtures/terminal.py "$@"; }
   $ terminal 'itlua --watch' <<'END'
-  > modes
   > expect watch: everything
   > expect 2 tests · 2 passed
   > expect q quit
@@ -55,7 +54,6 @@ Runs again what each change touches, on a terminal.
   > end
   > modes
   > END
-  line mode echo
   key by key silent
   exit code 0
   line mode echo

@@ -4,7 +4,8 @@
 -- one. A profile holds options of the command line and these words:
 --
 --   like        the profile to begin with
---   read_only   nothing is to be changed: `itlua repl` refuses writes unless --write is given
+--   read_only   nothing is to be changed: what would change something over HTTP, SQL, Redis or Kafka is refused, in specs and
+--               in `itlua repl` (there --write allows it)
 --   guard       whether the engine ends containers by itself, see itlua.container.guard
 --   services    services that differ here, by name; false takes one away
 --   connections URLs by name, for `itlua repl`: { api = "https://…", db = "postgresql://…", cache = "redis://…" }
@@ -47,7 +48,9 @@ profile.built_in = {
     },
   },
   {
-    name = "production", says = "look, do not touch: itlua repl changes nothing unless --write is given",
+    name = "production",
+    says = "look, do not touch: what would change something over HTTP, SQL, Redis or Kafka is refused, in specs and in " ..
+      "itlua repl (there --write allows it)",
     settings = { read_only = true },
   },
 }

@@ -9,7 +9,7 @@ local function is_partial(settings)
     local wanted = settings[name]
     if type(wanted) == "table" and wanted[1] or type(wanted) == "string" and wanted ~= "" then return true end
   end
-  return settings.lines ~= nil
+  return settings.lines ~= nil or settings.chosen ~= nil
 end
 
 ---@param settings table              the settings of the run, see itlua.spec
@@ -22,6 +22,7 @@ return function(settings, take, emit, stopped)
   current_run.services, current_run.guard = settings.services, settings.guard
   if settings.services then require("itlua.services.states").offer(settings.services.socket) end
   current_run.partial = is_partial(settings)
+  if settings.read_only then require("itlua.policy").read_only = settings.profile end
   local session = require("itlua.spec").new(settings, emit)
   if settings.debug then require("itlua.repl.debug").install(session, settings.debug) end
   core.daemon(function()
