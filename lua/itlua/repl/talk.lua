@@ -127,7 +127,7 @@ end
 local function prompts(self)
   local word, paint = self.prompt, self.view.paint
   local function invisible(shown) -- escapes take no room: libedit is told by \1
-    return (shown:gsub("\27%[[%d;]*m", "\1%0\1"))
+    return self.reader.editing and shown:gsub("\27%[[%d;]*m", "\1%0\1") or shown
   end
   return function(first)
     if first then return invisible(paint(self.prompt_colour or "cyan", word .. ">")) .. " " end

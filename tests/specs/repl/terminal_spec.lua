@@ -135,6 +135,17 @@ describe("itlua repl at a terminal", function()
     s:resize(80, 30):enter("('z'):rep(60)"):see(('"%s"'):format(("z"):rep(60))):at ">"
   end)
 
+  it("does without an editor where the terminal is dumb", function()
+    for _, kind in ipairs { "dumb", "" } do
+      local s <close> = screen.open(repl, { env = { TERM = kind, NO_COLOR = "" } })
+      s:see(":help"):see("\n>", true)
+      s:enter("6 * 7"):see "\n42\n"
+      s:enter("print 'on' task.sleep(1000)"):see("\non"):press "C-c":see "interrupted"
+      assert.is_nil(s:text():find("\1", 1, true))
+      s:press "C-d":see "ended with code 0"
+    end
+  end)
+
   it("edits the last chunk in an editor", function()
     local s <close> = screen.open(repl, { env = { EDITOR = "sed -i s/20/21/", VISUAL = "" } })
     s:at(">"):enter("2 * 20"):see "\n40\n":at ">"
