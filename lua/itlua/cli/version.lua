@@ -18,6 +18,7 @@ local bindings = {
   { "OpenSSL", "itlua.crypto.core", "libcrypto" },
   { "libpq", "itlua.sql.core", "version" },
   { "hiredis", "itlua.redis.core", "version" },
+  { "librdkafka", "itlua.kafka.core", "version" },
   { "libyaml", "itlua.yaml.core", "version" },
   { "libedit", "itlua.edit.core", "version" },
 }
