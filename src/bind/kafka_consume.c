@@ -100,6 +100,57 @@ static void push_rebalance(lua_State *L, rd_kafka_event_t *event) {
   lua_setfield(L, -2, "partitions");
 }
 
+/* ---- records that a filter surely leaves out (lua/itlua/kafka/prefilter.lua): counted, and not made tables of ---- */
+
+enum { WORDS = 3 }; /* on the stack: the list of words, or nil */
+
+typedef struct skipped {
+  rd_kafka_event_t *last; /* keeps the topic's name */
+  const rd_kafka_message_t *message;
+  int64_t first;
+  lua_Integer count;
+} skipped;
+
+static bool has_words(lua_State *L, const rd_kafka_message_t *m) {
+  if (!m->payload) return true;
+  lua_Integer n = (lua_Integer)lua_rawlen(L, WORDS);
+  for (lua_Integer i = 1; i <= n; i++) {
+    size_t size;
+    lua_rawgeti(L, WORDS, i);
+    const char *word = lua_tolstring(L, -1, &size);
+    bool found = memmem(m->payload, m->len, word, size) != NULL;
+    lua_pop(L, 1);
+    if (!found) return memchr(m->payload, '\\', m->len) != NULL;
+  }
+  return true;
+}
+
+/* Appends { skipped = how many, topic, partition, offset = of the last, first = of the first } to the list on top. */
+static void flush_skipped(lua_State *L, skipped *s) {
+  if (!s->count) return;
+  lua_createtable(L, 0, 5);
+  set_place(L, s->message);
+  lua_pushinteger(L, s->first);
+  lua_setfield(L, -2, "first");
+  lua_pushinteger(L, s->count);
+  lua_setfield(L, -2, "skipped");
+  lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+  rd_kafka_event_destroy(s->last);
+  memset(s, 0, sizeof *s);
+}
+
+/* Takes the event, where it is of such a record. */
+static bool skip(lua_State *L, skipped *s, rd_kafka_event_t *event, const rd_kafka_message_t *m) {
+  bool same = s->count && s->message->rkt == m->rkt && s->message->partition == m->partition;
+  if (has_words(L, m)) return false;
+  if (!same) flush_skipped(L, s);
+  if (s->last) rd_kafka_event_destroy(s->last);
+  if (!s->count++) s->first = m->offset;
+  s->last = event;
+  s->message = m;
+  return true;
+}
+
 /* ---- reading ---- */
 
 static int read_push(lua_State *L, it_op *op) {
@@ -107,17 +158,23 @@ static int read_push(lua_State *L, it_op *op) {
   kafka_inbox *inbox = &o->c->inbox;
   lua_Number at = (lua_Number)it_now() / 1e9;
   size_t count = inbox->count < o->most ? inbox->count : o->most;
-  lua_createtable(L, (int)count, 0);
-  for (size_t n = 0; n < count;) {
+  bool filters = lua_istable(L, WORDS) && lua_rawlen(L, WORDS) > 0; /* by now */
+  skipped gone = {0};
+  lua_createtable(L, filters ? 0 : (int)count, 0);
+  while (count--) {
     rd_kafka_event_t *event = kafka_inbox_take(inbox);
-    switch (rd_kafka_event_type(event)) {
-    case RD_KAFKA_EVENT_REBALANCE: push_rebalance(L, event); break;
-    case RD_KAFKA_EVENT_ERROR: push_error(L, event); break;
-    default: push_message(L, rd_kafka_event_message_next(event), at);
-    }
-    lua_rawseti(L, -2, (lua_Integer)++n);
+    int type = rd_kafka_event_type(event);
+    const rd_kafka_message_t *m =
+        type == RD_KAFKA_EVENT_FETCH ? rd_kafka_event_message_next(event) : NULL;
+    if (filters && m && skip(L, &gone, event, m)) continue;
+    flush_skipped(L, &gone);
+    if (m) push_message(L, m, at);
+    else if (type == RD_KAFKA_EVENT_REBALANCE) push_rebalance(L, event);
+    else push_error(L, event);
+    lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
     rd_kafka_event_destroy(event);
   }
+  flush_skipped(L, &gone);
   return 1;
 }
 
@@ -129,10 +186,15 @@ static bool read_cancel(it_op *op) {
 
 static const it_op_class read_class = {"kafka.read", read_push, read_cancel, kafka_op_free};
 
-/* read([most]) -> array of what has arrived, at least one */
+/* read([most [, words]]) -> array of what has arrived, at least one; of records without all the words only how many */
 int kafka_l_read(lua_State *L) {
   kafka_client *c = kafka_check(L);
   lua_Integer most = luaL_optinteger(L, 2, 1000);
+  lua_settop(L, WORDS);
+  for (lua_Integer i = lua_istable(L, WORDS) ? (lua_Integer)lua_rawlen(L, WORDS) : 0; i > 0; i--) {
+    if (lua_rawgeti(L, WORDS, i) != LUA_TSTRING) it_usage(L, "words are strings");
+    lua_pop(L, 1);
+  }
   if (!c->records) it_usage(L, "%s reads nothing", c->res.label);
   if (c->reading) it_usage(L, "another task already reads from %s", c->res.label);
   kafka_op *o = kafka_op_new(L, c, &read_class);

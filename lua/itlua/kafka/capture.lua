@@ -43,12 +43,12 @@ function Source:receive()
   self.pushed = true -- all that was received before
   self.capture:advance()
   self.reader:wait(self)
-  local list, n, may_fit = self.queue, 0, self.may_fit
+  local list, n, words = self.queue, 0, self.words
   self.queue, self.pushed = {}, false
   for i = 1, #list do
     local record = list[i]
     local payload = record.payload
-    if may_fit and payload and not may_fit(payload) then
+    if words and payload and not prefilter.may_fit(words, payload) then
       self.capture.passed = self.capture.passed + 1
     elseif decode(self, record) then
       n = n + 1
@@ -60,11 +60,11 @@ function Source:receive()
 end
 
 -- Only where it is known how bytes and values hang together, and where nothing is said of bytes that are no such value.
-local function prefilter_of(self, filter)
+local function words_of(self, filter)
   for _, topic in ipairs(self.topics) do
     if (self.codec or self.connection:codec_of(topic)) ~= codec.auto then return nil end
   end
-  return prefilter.of(filter)
+  return prefilter.words(filter)
 end
 
 local function place(p) return ("%s[%d]"):format(p.topic, p.partition) end
@@ -178,7 +178,7 @@ function capture.new(connection, topics, options)
     end
     source.from, source.private = beginning(connection, options.from), true
   end
-  source.may_fit = prefilter_of(source, options.filter)
+  source.words = words_of(source, options.filter)
   source.reader = connection:reader_of(options.isolation, source.private)
   source.reader:add(source)
   local given, checked = options.check, next(connection.checks) ~= nil

@@ -22,10 +22,10 @@ local function collect(value, words, seen)
   end
 end
 
---- A function that says whether a text may fit; nil where the filter says nothing of the text.
+--- The words that the text of all that fits has in it (or a backslash, an escape); nil where the filter tells none.
 ---@param filter any
----@return (fun(text: string): boolean)?
-function prefilter.of(filter)
+---@return string[]?
+function prefilter.words(filter)
   if type(filter) ~= "table" or getmetatable(filter) ~= nil then return nil end
   for key in next, filter do
     if type(key) ~= "string" then return nil end -- capture.record, or an array
@@ -34,13 +34,18 @@ function prefilter.of(filter)
   collect(filter, words, {})
   if not words[1] then return nil end
   table.sort(words, function(a, b) return #a > #b end)
-  local find = string.find
-  return function(text)
-    for i = 1, #words do
-      if not find(text, words[i], 1, true) then return find(text, "\\", 1, true) ~= nil end
-    end
-    return true
+  return words
+end
+
+--- Whether a text may fit.
+---@param words string[]
+---@param text string
+---@return boolean
+function prefilter.may_fit(words, text)
+  for i = 1, #words do
+    if not text:find(words[i], 1, true) then return text:find("\\", 1, true) ~= nil end
   end
+  return true
 end
 
 return prefilter

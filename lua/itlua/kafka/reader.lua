@@ -22,7 +22,7 @@ function reader.new(connection, config)
   for name, value in pairs(config) do more[name] = value end
   return setmetatable({
     connection = connection, own = connection.own, client = handle.open(connection.own, "consumer", more), topics = {},
-    reading = false, bell = core.bell(), scout_bell = core.bell(),
+    reading = false, words = {}, bell = core.bell(), scout_bell = core.bell(),
   }, Reader)
 end
 
@@ -133,6 +133,17 @@ local function assign(self, list)
   introduce(self, new)
 end
 
+-- Where one capture alone reads, the binding leaves out for it what its filter would. A read that waits has this very
+-- table: it is changed in place.
+local function share_words(self)
+  local only, several
+  each_source(self, function(source)
+    only, several = source, only ~= nil
+  end)
+  local new = only and not several and only.words or {}
+  for i = 1, math.max(#new, #self.words) do self.words[i] = new[i] end
+end
+
 local function add(self, source)
   local partitions, missing = look(self, source.topics)
   local list = source.from and source.from(partitions) or ends_of(self, partitions)
@@ -147,6 +158,7 @@ local function add(self, source)
     topic.missing = missing[name] ~= nil
     topic.sources[#topic.sources + 1] = source
   end
+  share_words(self)
 end
 
 local scout -- below
@@ -173,6 +185,7 @@ function Reader:remove(source)
       for id in pairs(topic.partitions) do unused[#unused + 1] = { topic = name, partition = id } end
     end
   end
+  share_words(self)
   if #unused > 0 and not self.closed then pcall(self.client.unassign, self.client, unused) end
   self:hand_over()
 end
@@ -291,7 +304,16 @@ local function dispatch(self, list)
     if event.error then
       on_error(self, event)
     elseif partition and event.offset >= partition.next then
-      if event.eof then
+      if event.skipped then
+        if lost_some(self, { offset = event.first }, partition) then
+          on_error(self, { topic = event.topic, partition = event.partition, error = "OFFSET_OUT_OF_RANGE" })
+        end
+        partition.next = event.offset + 1
+        for _, source in ipairs(topic.sources) do
+          source.capture.passed = source.capture.passed + event.skipped
+          woken[source] = true
+        end
+      elseif event.eof then
         partition.next = event.offset
         for _, source in ipairs(topic.sources) do woken[source] = true end
       else
@@ -321,7 +343,7 @@ function Reader:wait(source)
       source.bell:wait()
     else
       self.reading = true
-      local ok, list = pcall(self.client.read, self.client, BATCH)
+      local ok, list = pcall(self.client.read, self.client, BATCH, self.words)
       self.reading = false
       if not ok then
         self:hand_over()

@@ -178,6 +178,25 @@ brokers.each("a capture", { "real", "embedded" }, function(connect, kind)
     cap:expect_none(function(record) return record.value.n == nil end)
   end)
 
+  it("does not keep from others what its filter leaves out", function()
+    local topic = k:topic "others"
+    local paid <close> = k:capture(topic, { filter = { status = "paid" } })
+    k:publish(topic, { status = "new", n = 1 }, { partition = 0 })
+    paid:expect_none(nil, { fence = true, timeout = 20 }) -- it waits for more
+    local all = k:capture(topic)
+    k:publish(topic, { status = "new", n = 2 }, { partition = 0 })
+    k:publish(topic, { status = "paid", n = 3 }, { partition = 0 })
+    assert.equal(2, #all:wait_for_count(2, patient))
+    assert.equal(1, #paid:wait_for_count(1, patient))
+    all:close()
+    k:publish(topic, { status = "new", n = 4 }, { partition = 0 })
+    k:publish(topic, { status = "paid", n = 5 }, { partition = 0 })
+    paid:wait_for({ n = 5 }, patient)
+    paid:expect_none({ status = "new" }, { fence = true, timeout = 20 })
+    local err = failure(paid.wait_for, paid, { n = 6 }, { timeout = 0.05 })
+    assert.matches("the filter left out 3 more", err.message)
+  end)
+
   it("hands every value to the checks", function()
     local topic = k:topic "checked"
     local own <close> = require("itlua.kafka").connect(k.brokers)
