@@ -36,6 +36,14 @@ describe("a broker in a container", function()
           local place = bus.brokers
           local metadata = kcat("-L")
           assert.is_truthy(metadata:find("broker 1 at " .. place, 1, true), metadata)
+          do
+            local k <close> = bus:connect()
+            k:transaction(function(tx) tx:publish("paid", "x") end)
+            assert.has_error(function() k:transaction(function(tx) tx:publish("paid", "y") error("no", 0) end) end)
+            local paid <close> = k:capture("paid", { from = "beginning" })
+            paid:expect_once("x", { timeout = 20, fence = true })
+            paid:expect_none("y", { fence = true })
+          end
           kcat("-P", "-t", "t", "-p", "2")
           assert.equal("one\n", kcat("-C", "-t", "t", "-e", "-q"))
           bus:restart()

@@ -58,8 +58,18 @@ local function settings_for(folder, ports, more)
   return properties(all)
 end
 
+-- Of a Kafka as Apache packs it: warnings and errors to stderr. Without any they would go nowhere.
+local logging = {
+  { "config/tools-log4j2.yaml", "-Dlog4j2.configurationFile=%s" },
+  { "config/tools-log4j.properties", "-Dlog4j.configuration=file:%s" },
+}
+
 local function java(offer, words)
   local command = { offer.java, table.unpack(jvm) }
+  for _, way in ipairs(logging) do
+    local path = fs.join(offer.path, way[1])
+    if fs.exists(path) then command[#command + 1] = way[2]:format(path) end
+  end
   table.move(words, 1, #words, #command + 1, command)
   return command
 end

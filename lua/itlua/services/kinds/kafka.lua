@@ -104,13 +104,16 @@ local function variable(name)
   return "KAFKA_" .. name:gsub("[-_.]", { ["-"] = "___", _ = "__", ["."] = "_" }):upper()
 end
 
--- What it tells its clients to connect to is the port of this machine, which has to be known before it starts.
+-- What it tells its clients to connect to is the port of this machine, which has to be known before it starts. It connects
+-- to itself, too (for transactions), which goes by a listener of its own: from inside that port is not to be reached.
 local function start_container(context, offer)
   local port = context.own_port or context.port()
   local host = require("itlua.container").engine():published_host()
   local all = {
-    ["listeners"] = "PLAINTEXT://0.0.0.0:9092,CONTROLLER://127.0.0.1:9093",
-    ["advertised.listeners"] = ("PLAINTEXT://%s:%d"):format(host, port), ["controller.quorum.voters"] = "1@127.0.0.1:9093",
+    ["listeners"] = "PLAINTEXT://0.0.0.0:9092,INSIDE://127.0.0.1:19092,CONTROLLER://127.0.0.1:9093",
+    ["advertised.listeners"] = ("PLAINTEXT://%s:%d,INSIDE://127.0.0.1:19092"):format(host, port),
+    ["listener.security.protocol.map"] = "PLAINTEXT:PLAINTEXT,INSIDE:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    ["inter.broker.listener.name"] = "INSIDE", ["controller.quorum.voters"] = "1@127.0.0.1:9093",
     ["log.dirs"] = "/tmp/kraft-combined-logs",
     ["broker.session.timeout.ms"] = 3000, ["broker.heartbeat.interval.ms"] = 500, -- until one that was killed may come back
   }
@@ -125,6 +128,7 @@ end
 
 local function find_image(spec, pull)
   local wanted = spec
+  if spec.home then return nil, "option 'home' asks for an installed one" end
   if choice.version_fits(spec.version, TAG) then wanted = setmetatable({ version = TAG }, { __index = spec }) end
   return require("itlua.services.docker").find(wanted, IMAGE, TAG, pull)
 end
