@@ -139,7 +139,10 @@ local BULK <const> = 1000 -- records from which on it pays to gather them into l
 local function writer_of(self, many)
   if self.closed then core.usage(tostring(self)) end
   if many and self.own.config["linger.ms"] == nil then
-    if not self.bulk then self.bulk = handle.open(self.own, "producer", { ["linger.ms"] = 5 }) end
+    -- Large requests, but so many of them that the broker writes one while the next is made.
+    self.bulk = self.bulk or handle.open(self.own, "producer", {
+      ["linger.ms"] = 5, ["batch.num.messages"] = self.own.config["batch.num.messages"] or 2000,
+    })
     return self.bulk
   end
   if not self.writer then self.writer = handle.open(self.own, "producer") end
