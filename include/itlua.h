@@ -177,6 +177,8 @@ IT_API void it_timer_free(it_timer *t); /* NULL is fine */
 
 /* Runs `work` on a pool thread, then `after` on the loop. `work` must not touch Lua or any it_ function but memory's. */
 IT_API void it_work(it_state *st, void (*work)(void *data), void (*after)(void *data), void *data);
+/* Before a function of libuv that takes a thread of its pool by itself (uv_getaddrinfo). */
+IT_API void it_pool_open(it_state *st);
 
 /* Nanoseconds on the clock of deadlines and timelines (monotonic). */
 IT_API uint64_t it_now(void);

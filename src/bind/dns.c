@@ -66,6 +66,7 @@ static int l_resolve(lua_State *L) {
   r->request.data = r;
   r->host = it_strdup(host);
   it_op_detail(&r->op, "%s", host);
+  it_pool_open(r->op.st);
   int status = uv_getaddrinfo(it_loop(r->op.st), &r->request, on_resolved, host, NULL, &hints);
   if (status != 0)
     it_op_fail(&r->op, "dns", uv_err_name(status), "cannot resolve %s: %s", host,

@@ -139,6 +139,28 @@ static void job_done(uv_work_t *request, int status) {
   it_drop(st);
 }
 
+/* libuv's four threads are soon taken by work that waits for somebody (a broker that is gone, a person who types); then
+ * nothing could be cancelled on a server any more. Its one setting is a variable of the environment, which is ours alone. */
+static void nothing(uv_work_t *request) { (void)request; }
+static void nothing_done(uv_work_t *request, int status) {
+  (void)status;
+  it_drop(request->data);
+  free(request);
+}
+void it_pool_open(it_state *st) {
+  static const char variable[] = "UV_THREADPOOL_SIZE";
+  static bool opened;
+  if (opened) return;
+  opened = true;
+  bool ours = !getenv(variable);
+  if (ours) setenv(variable, "16", 1);
+  uv_work_t *request = it_alloc(sizeof *request);
+  request->data = st;
+  it_hold(st);
+  uv_queue_work(&st->sched->loop, request, nothing, nothing_done);
+  if (ours) unsetenv(variable);
+}
+
 void it_work(it_state *st, void (*work)(void *data), void (*after)(void *data), void *data) {
   job *j = it_alloc(sizeof *j);
   j->st = st;
@@ -146,5 +168,6 @@ void it_work(it_state *st, void (*work)(void *data), void (*after)(void *data), 
   j->after = after;
   j->data = data;
   it_hold(st);
+  it_pool_open(st);
   uv_queue_work(&st->sched->loop, &j->request, job_work, job_done);
 }
