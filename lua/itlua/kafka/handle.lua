@@ -79,6 +79,12 @@ end)
 
 -- ---- errors in the words of who asked
 
+-- Without what librdkafka says for its own developers.
+local function plainer(text)
+  return (text:gsub(" %(after %d+ms in state .-suppressed%)", ""):gsub(" %(after %d+ms in state [^()]*%)", "")
+    :gsub("^Local: Broker transport failure: ", ""))
+end
+
 --- Calls a method of a handle; what it raises says what was tried.
 ---@param own table
 ---@param what string       "cannot read the offsets of orders"
@@ -90,7 +96,7 @@ function handle.try(own, what, fn, ...)
   local err = results[2]
   if core.is_error(err) ~= "kafka" then error(err, 0) end
   local prefix = what and what .. ": " or ""
-  core.raise("kafka", err.code, prefix .. own.mask(err.message), { op = err.op, cause = err })
+  core.raise("kafka", err.code, prefix .. own.mask(plainer(err.message)), { op = err.op, cause = err })
 end
 
 return handle
