@@ -60,14 +60,14 @@ What a worker that dies had started goes with it, also what it started by other 
 
   $ cat >children_spec.lua <<'END'
   > it("dies", function()
-  >   os.execute("sleep 4712 & (sleep 4713 &)")
-  >   require("itlua.process").start { "sleep", "4714" }
+  >   os.execute("sleep 4712.$N & (sleep 4713.$N &)")
+  >   require("itlua.process").start { "sleep", "4714." .. os.getenv "N" }
   >   require("crash").segfault()
   > end)
   > END
-  $ itlua --cpath="$FIXTURES/?.so" children_spec.lua -o TAP | grep -c 'signal 11'
+  $ export N=$$; itlua --cpath="$FIXTURES/?.so" children_spec.lua -o TAP | grep -c 'signal 11'
   2
-  $ for i in 1 2 3 4 5 6 7 8 9 10; do pgrep -f '^sleep 471[234]$' >/dev/null || break; sleep 1; done; pgrep -f '^sleep 471[234]$'
+  $ for i in 1 2 3 4 5 6 7 8 9 10; do pgrep -f "^sleep 471[234][.]$N\$" >/dev/null || break; sleep 1; done; pgrep -f "^sleep 471[234][.]$N\$"
   [1]
 
 No worker can be started: one message, and no success.

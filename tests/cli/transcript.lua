@@ -4,8 +4,8 @@
 -- `  [2]` where its exit code is not 0. A file's commands run in one shell, in an empty folder, with `itlua` in the PATH.
 -- What differs between two runs is put into one form first (times, addresses, versions, the folder, process numbers). A
 -- printed line that ends in ` (glob)` may hold `*`. --update writes what came.
--- How fast a machine is must not matter: `appears FILE…` waits until the files exist and hold something, `ends PID…` until no such
--- process runs; either gives up after a minute with exit code 1.
+-- How fast a machine is must not matter: `appears FILE…` waits until the files exist and hold something, `ends PID…` until no
+-- such process runs; either gives up after a minute with exit code 1.
 -- Says `ok`/`not ok` per command; the last line is `N passed, N failed, N skipped`.
 
 local program = assert(os.getenv("ITLUA"), "ITLUA names the program to test")
@@ -27,7 +27,8 @@ end
 
 local waits = [[
 appears() { for f; do n=0; until [ -s "$f" ]; do n=$((n + 1)); [ $n -lt 1200 ] || return 1; sleep 0.05; done; done; }
-ends() { for p; do n=0; while ps -o stat= -p "$p" | grep -qv Z; do n=$((n + 1)); [ $n -lt 1200 ] || return 1; sleep 0.05; done; done; }
+lives() { ps -o stat= -p "$1" | grep -qv Z; }
+ends() { for p; do n=0; while lives "$p"; do n=$((n + 1)); [ $n -lt 1200 ] || return 1; sleep 0.05; done; done; }
 ]]
 
 local function quote(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
@@ -88,7 +89,7 @@ local function run(parts)
   handle:close()
   os.execute(("mkdir %s/bin %s/work && ln -s %s %s/bin/itlua"):format(folder, folder, quote(program), folder))
   local salt = ("-=%s=-"):format(folder:match("[^.]*$"))
-  local script = { ("cd %s/work || exit 9\nPATH=%s/bin:$PATH\nexport TERM=dumb FIXTURES=%s\nunset NO_COLOR\n"):format(folder,
+  local script = { ("cd %s/work || exit 9\nPATH=%s/bin:$PATH\nexport TERM=dumb FIXTURES=%s\nunset NO_COLOR CI GITHUB_ACTIONS GITHUB_STEP_SUMMARY GITLAB_CI\n"):format(folder,
     folder, quote(fixtures)) .. waits }
   for _, part in ipairs(parts) do
     if type(part) == "table" then

@@ -66,7 +66,7 @@ local function wait_ready(self, instance)
     end
   end
   local process = instance.process
-  if process and #list == 0 then core.sleep(0.02) end
+  if process and #list == 0 then core.sleep(0.1) end -- nothing else tells of one that is done at once
   if process and not process:running() then
     return verdict.not_ready(self, list, process:wait(), self:log(nil, 30), core.now() - began)
   end

@@ -324,7 +324,7 @@ describe("a service that does not get ready", function()
   end)
 
   it("for it is done at once", function()
-    local text = verdict [[app = { kind = "process", command = { "true" } }]]
+    local text = verdict [[app = { kind = "process", command = { "true" }, ready = { line = "up" } }]]
     has(text, "its command was done at once: a service has to stay in the foreground")
   end)
 end)
