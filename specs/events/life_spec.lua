@@ -1,4 +1,4 @@
--- itlua: lock=shop, lock=bus
+-- itlua: lock=shop, share=bus
 local encode = require "itlua.encode"
 local http = require "itlua.http"
 local services = require "itlua.services"

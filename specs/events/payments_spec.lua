@@ -1,4 +1,4 @@
--- itlua: lock=bus
+-- itlua: share=bus
 local encode = require "itlua.encode"
 local services = require "itlua.services"
 

@@ -1,4 +1,4 @@
--- itlua: lock=bus
+-- itlua: share=bus
 local services = require "itlua.services"
 local task = require "itlua.task"
 

@@ -48,6 +48,31 @@ Files may ask to run alone, or name a lock.
   $ itlua | tail -n 1
   1..8
 
+Those that share a lock run at once, but not beside one that has it for itself.
+
+  $ rm -f specs/* busy* up*
+  $ for n in 1 2; do cat >specs/share${n}_spec.lua <<END
+  > -- itlua: share=database
+  > it("shares", function()
+  >   assert.is_nil(io.open("locked"))
+  >   io.open("up$n", "w"):close()
+  >   require("itlua.task").eventually(function() return io.open("up1") and io.open("up2") end, { timeout = 20 })
+  >   assert.is_nil(io.open("locked"))
+  > end)
+  > END
+  > done
+  $ for n in a z; do cat >specs/${n}_spec.lua <<'END'
+  > -- itlua: lock=database
+  > it("has it", function()
+  >   io.open("locked", "w"):close()
+  >   require("itlua.task").sleep(0.2)
+  >   os.remove("locked")
+  > end)
+  > END
+  > done
+  $ itlua | tail -n 1
+  1..4
+
 After enough failures nothing more starts.
 
   $ rm specs/*

@@ -10,7 +10,8 @@ local verdict = require "itlua.cli.verdict"
 ---@class itlua.cli.job
 ---@field path string
 ---@field alone? boolean       nothing else may run meanwhile
----@field locks? string[]      nor anything that holds one of these
+---@field locks? string[]      nor anything that holds or shares one of these
+---@field shares? string[]     nor anything that holds one of these
 ---@field started? boolean
 ---@field tries integer
 ---@field events? table[]      what is kept until it has ended
@@ -41,6 +42,9 @@ local AT_MOST_TRIES = 2 -- of a file whose worker died for no known reason
 
 local function lock_is_free(self, job)
   for _, name in ipairs(job.locks or {}) do
+    if self.locked[name] or self.shared[name] then return false end
+  end
+  for _, name in ipairs(job.shares or {}) do
     if self.locked[name] then return false end
   end
   return true
@@ -63,6 +67,10 @@ local function mark(self, job, held)
   self.running = self.running + (held and 1 or -1)
   if job.alone then self.alone = held end
   for _, name in ipairs(job.locks or {}) do self.locked[name] = held or nil end
+  for _, name in ipairs(job.shares or {}) do
+    local count = (self.shared[name] or 0) + (held and 1 or -1)
+    self.shared[name] = count > 0 and count or nil
+  end
 end
 
 local function assign(self, worker, index)
@@ -307,7 +315,7 @@ end
 ---@return string? interrupted     the signal that ended it early
 function pool.run(files, plan)
   local self = {
-    plan = plan, queue = {}, workers = {}, alive = 0, number = 0, running = 0, locked = {},
+    plan = plan, queue = {}, workers = {}, alive = 0, number = 0, running = 0, locked = {}, shared = {},
     failed = plan.failed or 0,
     parallel = plan.jobs * plan.concurrency > 1, streams = plan.jobs * plan.concurrency == 1,
   }

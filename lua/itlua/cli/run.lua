@@ -130,7 +130,7 @@ local function read_claims(files)
     if f then f:close() end
     if text:find("itlua:", 1, true) then
       local found = claims.of(text)
-      file.alone, file.locks = found.alone, found.locks
+      file.alone, file.locks, file.shares = found.alone, found.locks, found.shares
     end
   end
 end
@@ -146,7 +146,9 @@ local function repetition(number, job, tell)
   local counts, began, began_at = account.new(), core.now(), core.clock()
   plan.settings.run, plan.settings.runs = number, job.runs
   for i, file in ipairs(files) do
-    plan.files[i] = { path = file.path, lines = file.lines, alone = file.alone, locks = file.locks }
+    plan.files[i] = {
+      path = file.path, lines = file.lines, alone = file.alone, locks = file.locks, shares = file.shares,
+    }
   end
   tell(counts, {
     ev = "run_start", version = system.version, at = core.clock(), files = #files, jobs = plan.jobs,
