@@ -40,7 +40,7 @@ end
 function cause.facts(problem, left, printed)
   local self = setmetatable({
     problem = problem, kind = problem.error_kind, code = problem.error_code,
-    message = (problem.message or ""):gsub("^[^%s:]-%.%a+:%d+: ", "", 1), -- without the position in front
+    message = (problem.message or ""):gsub("^[^%s:]-%.lua:%d+: ", "", 1), -- without the position in front
     spans = decoded(problem.timeline), services = decoded(problem.services), waits = decoded(problem.waits),
     transactions = decoded(problem.transactions),
     left = left or {}, printed = printed or "",
