@@ -174,8 +174,9 @@ local function hide_passwords(text)
   end
   -- Plain looks first: of the thousands of texts of a run next to none holds a password.
   if text:find("@", 1, true) and text:find("://", 1, true) then
-    -- Up to the last @ of the authority: a password may hold one.
-    text = text:gsub("(%a[%w+.-]*://[^%s:/@\"'<>]*:)([^%s/\"'<>]+)@", "%1" .. hidden .. "@")
+    -- Up to the last @ of the authority: a password may hold one. The scheme is not looked at: a pattern that begins with
+    -- letters takes the square of the length of a text that is all letters.
+    text = text:gsub("(://[^%s:/@\"'<>]*:)([^%s/\"'<>]+)@", "%1" .. hidden .. "@")
   end
   if text:find("curl", 1, true) then
     if text:find("-u ", 1, true) then text = text:gsub("(%-u '?[^%s:']*:)([^%s']+)", "%1" .. hidden) end

@@ -29,7 +29,7 @@ local last = binding.last
 ---@return string?
 function clients.last_curl()
   if not last[1] then return nil end
-  return require "itlua.http.curl".command(last[1], last[2], last[3], last[4], last[6])
+  return require "itlua.http.curl".shown(last[1], last[2], last[3], last[4], last[6])
 end
 
 --- Forgets the last request: a test begins.

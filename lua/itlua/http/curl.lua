@@ -4,6 +4,8 @@ local curl = {}
 
 local ARGUMENT_MAX = 100000 -- Linux takes 128 KiB in one argument; a longer body comes through a pipe
 
+local LONGEST_SHOWN <const> = 65536 -- bytes of a body in a report's command
+
 local function quote(s)
   if s:find("^[%w%-_./:=,@%%+]+$") then return s end
   return "'" .. s:gsub("'", "'\\''") .. "'"
@@ -120,7 +122,7 @@ local function body(args, method, plan)
     end
   elseif plan.upload then
     add(args, "-T", "-", "-H", "Expect:")
-    return nil, "# the body was streamed: give it on standard input"
+    return nil, "# the body is not here: give it on standard input"
   elseif plan.body and not is_text(plan.body) then
     add(args, "--data-binary", "@-")
     return printf(plan.body) .. " | "
@@ -179,6 +181,23 @@ function curl.command(client, method, url, plan, jar)
   cookies(args, url, s, jar)
   local before, after = body(args, method, plan)
   return (before or "") .. table.concat(args, " ") .. (after and " " .. after or "")
+end
+
+--- The same for a report: a body that nobody would paste is left to be given on standard input.
+---@param client table
+---@param method string
+---@param url string
+---@param plan? table
+---@param jar? table
+---@return string
+function curl.shown(client, method, url, plan, jar)
+  if plan and type(plan.body) == "string" and #plan.body > LONGEST_SHOWN then
+    local whole = plan
+    plan = setmetatable({ upload = true }, { __index = function(_, key)
+      if key ~= "body" then return whole[key] end
+    end })
+  end
+  return curl.command(client, method, url, plan, jar)
 end
 
 return curl

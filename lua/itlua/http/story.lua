@@ -78,7 +78,7 @@ function story.of(kept, brief)
   local token, ok, command
   if not brief then
     token = token_of(plan and plan.headers or s.headers)
-    ok, command = pcall(curl.command, client, method, url, plan, kept[6])
+    ok, command = pcall(curl.shown, client, method, url, plan, kept[6])
   end
   return {
     request = { method = method, url = url, headers = headers, body = body_of(plan), token = token },

@@ -22,6 +22,13 @@ describe("mask", function()
     end
   end)
 
+  it("takes no longer than a text is long", function()
+    for _, piece in ipairs { "x", "http", "a@", "://", "-", ":", " ", "Cookie", "bearer" } do
+      local text = piece:rep(2000000 // #piece) .. " @ :// curl -u Authorization bearer"
+      assert.is_true(#mask.text(text) > 0)
+    end
+  end)
+
   it("hides passwords in URLs and curl commands", function()
     assert.equal("postgres://bob:***@db:5432/x", mask.text "postgres://bob:secret@db:5432/x")
     assert.equal("redis://:***@db", mask.text "redis://:p@ss@db")
