@@ -188,15 +188,15 @@ end)
 describe("claims", function()
   local claims = require "itlua.spec.claims"
   it("are read from the first comments", function()
-    assert.same({ alone = false, locks = {}, unknown = {} }, claims.of "")
-    assert.same({ alone = true, locks = {}, unknown = {} }, claims.of "-- itlua: alone\n")
-    assert.same({ alone = false, locks = { "db1", "mail" }, unknown = {} },
+    assert.same({ alone = false, locks = {}, shares = {}, unknown = {} }, claims.of "")
+    assert.same({ alone = true, locks = {}, shares = {}, unknown = {} }, claims.of "-- itlua: alone\n")
+    assert.same({ alone = false, locks = { "db1", "mail" }, shares = {}, unknown = {} },
       claims.of "#!/usr/bin/env itlua\n\n-- A spec.\n--  itlua: lock=db1, lock=mail\r\nlocal x = 1\n")
-    assert.same({ alone = true, locks = { "a" }, unknown = { "fast" } },
-      claims.of "-- itlua: alone lock=a fast")
+    assert.same({ alone = true, locks = { "a" }, shares = { "b" }, unknown = { "fast" } },
+      claims.of "-- itlua: alone lock=a share=b fast")
   end)
   it("end where code begins", function()
-    assert.same({ alone = false, locks = {}, unknown = {} }, claims.of "local x\n-- itlua: alone\n")
+    assert.same({ alone = false, locks = {}, shares = {}, unknown = {} }, claims.of "local x\n-- itlua: alone\n")
   end)
 end)
 
