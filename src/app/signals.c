@@ -2,7 +2,8 @@
  * signals.c - SIGINT, SIGTERM and SIGHUP as something to wait for: `signal()` returns the name of the next one.
  *
  * The handler only wakes the loop. With `once` the second signal does what it does to any program: for when the process runs
- * code of its own that may never come back to the loop.
+ * code of its own that may never come back to the loop. Without it, one that comes a second or more after another that nobody
+ * has taken does: what computes here then (a report's handler) would keep the process for ever.
  * `on_interrupt(task)` takes SIGINT away from all that: it cancels this task, also one that computes and does not wait.
  */
 #include <signal.h>
@@ -19,12 +20,15 @@ static struct {
   it_op *waiter;
   volatile sig_atomic_t count[3];
   sig_atomic_t seen[3];
+  uint64_t untaken_since;         /* when the first came that nobody has taken */
   it_task *breaks;                /* SIGINT cancels it */
   volatile sig_atomic_t breaking; /* SIGINTs that it has not been told of */
   bool once, open;
 } watch;
 
 enum { PATIENCE = 3 }; /* as many SIGINTs that nothing came of end the program */
+static const uint64_t NOTICE =
+    1000000000u; /* nanoseconds to take a signal before the next one ends the program */
 
 static const struct {
   int number;
@@ -63,11 +67,27 @@ static bool caught_break(void) {
   return true;
 }
 
+static bool pending(void) {
+  for (size_t i = 0; i < 3; i++)
+    if (watch.seen[i] != watch.count[i]) return true;
+  return false;
+}
+
+/* In the handler: what the signal does to any program, once this handler has returned. */
+static void end_by_default(int number) {
+  for (size_t i = 0; i < 3; i++) signal(signals[i].number, SIG_DFL);
+  raise(number);
+}
+
 static void caught(int number) {
   if (number == SIGINT && watch.open && watch.breaks) {
-    if (caught_break()) return;
-    signal(number, SIG_DFL);
-    raise(number);
+    if (!caught_break()) end_by_default(number);
+    return;
+  }
+  uint64_t now = it_now();
+  if (!pending()) watch.untaken_since = now;
+  else if (now - watch.untaken_since >= NOTICE) {
+    end_by_default(number);
     return;
   }
   for (size_t i = 0; i < 3; i++)
@@ -92,12 +112,6 @@ static const char *next_signal(void) {
       return signals[i].name;
     }
   return NULL;
-}
-
-static bool pending(void) {
-  for (size_t i = 0; i < 3; i++)
-    if (watch.seen[i] != watch.count[i]) return true;
-  return false;
 }
 
 static void woken(uv_async_t *handle) {

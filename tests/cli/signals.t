@@ -39,6 +39,21 @@ What does not heed it is killed after a while, or by a second one.
   # Failure message: stubborn_spec.lua:1: interrupted by SIGINT
   1..1
 
+Nor can a report that never comes to its end keep the run: what a signal does to any program is done by the second.
+
+  $ cat >spin.lua <<'END'
+  > return function()
+  >   local handler = require("busted.outputHandlers.base")()
+  >   require("busted").subscribe({ "test", "end" }, function()
+  >     io.open("spins", "w"):write("yes"):close()
+  >     while true do end
+  >   end)
+  >   return handler
+  > end
+  > END
+  $ itlua -o ./spin.lua other_spec.lua & p=$!; appears spins; kill -INT $p; sleep 1.5; kill -INT $p; wait $p 2>/dev/null; echo $?
+  130
+
 In a project, with several files under way.
 
   $ mkdir specs; echo 'return { jobs = 2 }' >itlua.lua
