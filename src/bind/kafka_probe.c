@@ -82,7 +82,8 @@ static bool answers(probe *p, rd_kafka_t *rk) {
   if (!metadata) return false;
   p->brokers = metadata->broker_cnt;
   rd_kafka_metadata_destroy(metadata);
-  if (!p->brokers) strcpy(p->why, "it answers, but no broker has joined its cluster yet");
+  if (!p->brokers)
+    snprintf(p->why, sizeof p->why, "it answers, but no broker has joined its cluster yet");
   return p->brokers > 0;
 }
 

@@ -51,7 +51,10 @@ local function state_line(container, state)
   return "    container     " .. table.concat(parts, " · ")
 end
 
-local function last_words(log)
+--- The last lines of a log, as a verdict shows them.
+---@param log string
+---@return string
+function verdict.last_words(log)
   local lines = {}
   for line in log:gmatch "[^\n]+" do lines[#lines + 1] = "      " .. line:gsub("\r", "") end
   if #lines == 0 then return "    it printed nothing" end
@@ -141,7 +144,8 @@ function verdict.raise(container, ask)
     local limit = state and container:_known().HostConfig.Memory
     local hint = likely(state, log, ask, type(limit) == "number" and limit > 0)
     local text = ("%s did not get ready: %s\n\n%s\n%s\n%s%s"):format(container:label(), happened,
-      conditions(ask.node), state_line(container, state), last_words(log), hint and "\n    likely        " .. hint or "")
+      conditions(ask.node), state_line(container, state),
+      verdict.last_words(log), hint and "\n    likely        " .. hint or "")
     local fields = {
       exit = state and state.ExitCode, oom = state and state.OOMKilled or false, logs = log, seconds = ask.seconds,
       container = container.name, image = container.image,

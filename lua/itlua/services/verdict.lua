@@ -5,8 +5,6 @@ local core = require "itlua.core"
 
 local verdict = {}
 
-local LINES = 30 -- of the log
-
 local SIGNS = {
   { "[Aa]ddress already in use", "another program has its port: a server left running, or a fixed port in its settings" },
   { "EADDRINUSE", "another program has its port: a server left running, or a fixed port in its settings" },
@@ -57,14 +55,7 @@ local function waited_for(list)
   return "    waiting for   " .. table.concat(lines, "\n                  ")
 end
 
-local function last_words(log)
-  local lines = {}
-  for line in log:gmatch "[^\n]+" do lines[#lines + 1] = "      " .. line:gsub("\r", "") end
-  if #lines == 0 then return "    it printed nothing" end
-  return ("    its last words\n%s"):format(table.concat(lines, "\n", math.max(1, #lines - LINES + 1)))
-end
-
-verdict.last_words = last_words
+verdict.last_words = require("itlua.container.verdict").last_words
 
 ---@class itlua.services.Failure
 ---@field code "EXITED"|"NOT_READY"|"PREPARE"|"NO_PROVIDER"|"NEEDS"|"START"
@@ -89,7 +80,7 @@ function verdict.not_ready(entry, list, result, log, seconds)
   return {
     code = result and "EXITED" or "NOT_READY",
     message = ("service %s (%s) did not get ready: %s\n\n%s\n%s%s"):format(entry.name, entry.title, happened, waited_for(list),
-      last_words(log), hint and "\n    likely        " .. hint or ""),
+      verdict.last_words(log), hint and "\n    likely        " .. hint or ""),
   }
 end
 
@@ -122,7 +113,7 @@ function verdict.failed(entry, code, doing, err, log)
   return {
     code = code,
     message = ("service %s (%s): %s\n\n    %s\n%s"):format(entry.name, entry.title, doing,
-      (message:gsub("\n", "\n    ")), log ~= "" and last_words(log) or ""),
+      (message:gsub("\n", "\n    ")), log ~= "" and verdict.last_words(log) or ""),
   }
 end
 
