@@ -353,17 +353,18 @@ end
 
 --- Waits until records that match have come in this order, others between them allowed: over all (by nil), or for every
 --- key or partition by itself (by "key", "partition", or a function of the record). A later one that comes too early
---- fails at once.
+--- fails at once. By key it waits for the rest of every key that has begun, and for those that `groups` names.
 ---@param list any[]     matches
----@param options? { by?: string|fun(record: itlua.capture.Record): any, timeout?: number } seconds; 5
+---@param options? { by?: string|fun(record: itlua.capture.Record): any, groups?: any[], timeout?: number } seconds; 5
 ---@return itlua.capture.Record[]|table<any, itlua.capture.Record[]>     those that matched; by key where `by` is given
 function Capture:expect_order(list, options)
   check_open(self)
-  local by = order.check(list, options and options.by)
+  local groups = options and options.groups
+  local by = order.check(list, options and options.by, groups)
   for _, wanted in ipairs(list) do matching.check("expect_order", wanted) end
   local timeout = wait.seconds(options, "timeout", 5, "expect_order")
   return (wait.spanned(self, "expect_order", ("%d in a row"):format(#list), function()
-    local next_record, progress = wait.unseen(self), order.new(list, by)
+    local next_record, progress = wait.unseen(self), order.new(list, by, groups)
     local done = wait.await(self, timeout, function()
       for record in next_record do
         if progress:see(record) then return "broken" end

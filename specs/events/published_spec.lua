@@ -34,8 +34,8 @@ describe("the events of orders", function()
       end
     end
     local ids = task.all(buyers)
-    events:wait_for_count(10, { timeout = 20 })
-    local by_order = events:expect_order({ { event = "order.created" }, { event = "order.cancelled" } }, { by = "key" })
+    local by_order = events:expect_order({ { event = "order.created" }, { event = "order.cancelled" } },
+      { by = "key", groups = ids, timeout = 20 })
     for _, id in ipairs(ids) do assert.equal(2, #by_order[id]) end
   end)
 

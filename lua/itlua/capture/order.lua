@@ -18,10 +18,14 @@ local fields = { key = true, partition = true, topic = true, channel = true }
 --- The function that tells groups apart, nil where there is but one.
 ---@param list any
 ---@param by any
+---@param groups any
 ---@return (fun(record: table): any)?
-function order.check(list, by)
+function order.check(list, by, groups)
   if type(list) ~= "table" or #list == 0 then
     core.usage("expect_order needs a list of matches, not " .. show.value(list))
+  end
+  if groups ~= nil and (type(groups) ~= "table" or by == nil) then
+    core.usage("expect_order: groups is a list of what `by` tells apart, not " .. show.value(groups))
   end
   if by == nil or type(by) == "function" then return by end
   if not fields[by] then
@@ -30,21 +34,27 @@ function order.check(list, by)
   return function(record) return record[by] end
 end
 
----@return itlua.capture.Order
-function order.new(list, by)
-  return setmetatable({ list = list, by = by, groups = {}, keys = {} }, Order)
-end
-
-local function group_of(self, record)
-  local key = true
-  if self.by then key = self.by(record) end
-  if key == nil then key = "(none)" end
+local function group_of(self, key)
   local group = self.groups[key]
   if not group then
     group = { key = key, due = 1, found = {} }
     self.groups[key] = group
   end
   return group
+end
+
+--- With `groups` those must come; others may.
+---@return itlua.capture.Order
+function order.new(list, by, groups)
+  local self = setmetatable({ list = list, by = by, groups = {} }, Order)
+  for _, key in ipairs(groups or {}) do group_of(self, key) end
+  return self
+end
+
+local function key_of(self, record)
+  if not self.by then return true end
+  local key = self.by(record)
+  return key == nil and "(none)" or key
 end
 
 --- Takes a record. True: it came before one that should have come first.
@@ -55,7 +65,7 @@ function Order:see(record)
     known = known or fits(list[i], record)
   end
   if not known then return false end
-  local group = group_of(self, record)
+  local group = group_of(self, key_of(self, record))
   if group.due > #list then return false end
   if fits(list[group.due], record) then
     group.found[group.due], group.due = record, group.due + 1

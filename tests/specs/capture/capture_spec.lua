@@ -246,6 +246,19 @@ nothing that matches { id = 2, state = "paid", total = 9 } came on orders within
       assert.matches('3. { state = "shipped" }   came too early: { state = "shipped" }', err.message, 1, true)
     end)
 
+    it("waits for the groups that are named, also for one that has not begun", function()
+      local cap <close> = pushed()
+      cap:push { key = "a", value = { state = "created" } }
+      local wait = task.spawn(cap.expect_order, cap, { created }, { by = "key", groups = { "a", "b" }, timeout = 60 })
+      task.sleep(0.01)
+      assert.equal("running", wait:status())
+      cap:push { key = "b", value = { state = "created" } }
+      local found = wait:join()
+      assert.equal("b", found.b[1].key)
+      local err = failure(cap.expect_order, cap, { created }, { by = "key", groups = { "c" }, timeout = 0.01 })
+      assert.matches('"c"\n    1. { state = "created" }   has not come', err.message, 1, true)
+    end)
+
     it("holds for each key by itself", function()
       local cap <close> = pushed()
       for _, step in ipairs { "a created", "b created", "b paid", "a paid" } do
@@ -262,6 +275,7 @@ nothing that matches { id = 2, state = "paid", total = 9 } came on orders within
       err = failure(cap.expect_order, cap, { created, paid }, { by = function(record) return record.key end })
       assert.matches('orders came out of order of "c": number 2 of 2', err.message, 1, true)
       assert.has.errors(function() cap:expect_order({}, {}) end)
+      assert.has.errors(function() cap:expect_order({ created }, { groups = { "a" } }) end)
       assert.has.errors(function() cap:expect_order({ created }, { by = "colour" }) end)
     end)
   end)
