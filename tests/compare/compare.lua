@@ -216,7 +216,7 @@ local files = #arg > 0 and arg or all_of(FOLDER)
 if version then
   for _, path in ipairs(files) do compare(path, version) end
 else
-  print("no busted to compare with: " .. BUSTED)
+  print("skipped: no busted to compare with: " .. BUSTED)
   counts.skipped = #files
 end
 print(("%d passed, %d failed, %d skipped"):format(counts.passed, counts.failed, counts.skipped))
