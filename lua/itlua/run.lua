@@ -13,6 +13,7 @@ local run = {
   services = nil, ---@type { socket: string, plan: table }?   where the run's services are, see itlua.services
   partial = false, ---@type boolean  only some of the tests were asked for
   guard = nil,    ---@type boolean|"end"|nil   what itlua.lua says of guards, see itlua.container.guard
+  on_fault = nil, ---@type (fun(raised: any): any)?   a debugger's, told of what is raised while its stack is still there
   watched = false, ---@type boolean  somebody registered for the tests of this file
 }
 

@@ -3,6 +3,7 @@
 -- cancelled when it ends, and named.
 
 local core = require "itlua.core"
+local current_run = require "itlua.run"
 
 local task = {}
 
@@ -128,9 +129,15 @@ local function positive(name, seconds)
   end
 end
 
+-- pcall; a debugger is told of what is raised while its stack is still there.
+local function guarded(fn, ...)
+  if current_run.on_fault then return xpcall(fn, current_run.on_fault, ...) end
+  return pcall(fn, ...)
+end
+
 local function with_scope(seconds, shield, fn, ...)
   local scope = core.enter(seconds, shield)
-  local result = table.pack(pcall(fn, ...))
+  local result = table.pack(guarded(fn, ...))
   local expired = core.leave(scope)
   if not result[1] then rethrow(result[2]) end
   if expired then
@@ -196,12 +203,12 @@ end
 function task.eventually(fn, options)
   options = options or {}
   local timeout, interval = options.timeout or 2, options.interval or 0.05
-  local started, attempts, total = core.now(), {}, 0
+  local started, attempts, total = core.now() - core.held(), {}, 0
   local span = core.span("eventually", core.where())
   while true do
     total = total + 1
     local result = table.pack(pcall(fn))
-    local elapsed = core.now() - started
+    local elapsed = core.now() - core.held() - started -- a debugger's prompt costs no time
     if result[1] and (result.n == 1 or result[2]) then
       core.span_end(span, ("%d %s"):format(total, total == 1 and "try" or "tries"))
       return table.unpack(result, 2, result.n)

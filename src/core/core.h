@@ -50,7 +50,8 @@ typedef struct it_scope {
   struct it_scope *outer;
   int id;
   uint64_t start, limit,
-      stolen; /* limit 0: none; stolen: from the state by others, when it began */
+      stolen;    /* limit 0: none; stolen: from the state by others, when it began */
+  uint64_t held; /* the state's, when it began */
   bool shield, expired;
 } it_scope;
 
@@ -77,6 +78,7 @@ struct it_task {
   int refs;   /* Lua handles, joins, the app */
   bool queued, dead, failed, observed, main, quiet;
   bool silent; /* what it waits for is in no timeline */
+  bool unheld; /* its deadlines go on while the others' are held */
 };
 
 /* One line of the timeline. */
@@ -106,6 +108,8 @@ struct it_state {
   it_op *drain; /* waits until every task born after drain_mark has ended */
   uint64_t drain_mark;
   uint64_t serial, busy;
+  uint64_t held,
+      held_since; /* how long deadlines were held, and since when they are; 0: they are not */
   int holds, scope_ids;
   it_span *spans; /* a ring of IT_SPANS */
   unsigned span_count;
@@ -161,6 +165,9 @@ int it_task_join(
     it_task *t); /* return it_task_join(…): true, results… or false, error, traceback */
 int it_task_first(lua_State *L,
                   int count); /* return it_task_first(…): which of the handles at 1…count ended */
+/* Lua functions: on_fault(fn | nil), unjoined(mark) */
+int it_task_on_fault(lua_State *L);
+int it_task_unjoined(lua_State *L);
 int it_task_drain(
     lua_State *L,
     uint64_t mark); /* return it_task_drain(…): when no task born after `mark` is alive */
@@ -172,6 +179,10 @@ void it_scope_free(it_task *t);
 bool it_task_interrupted(const it_task *t);
 /* Pushes the error that says why the task may not go on: its expired scope or its cancellation, and what it waited for. */
 void it_task_push_interruption(lua_State *L, const it_task *t, const it_op *op);
+/* Stops the clock of every deadline of the state but those of `t` and what it spawns, or lets them go on. */
+void it_scopes_hold(it_task *t, bool on);
+uint64_t it_scopes_held(
+    const it_task *t);               /* for how many nanoseconds the task's stood still, ever */
 void it_task_beat(const it_task *t); /* publishes its deadline */
 void it_hook_interrupt(
     it_task *t); /* what it computes is stopped soon; safe in a signal's handler */

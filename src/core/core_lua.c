@@ -129,6 +129,18 @@ static int l_leave(lua_State *L) {
   return 1;
 }
 
+/* hold(on): deadlines stand still, but those of this task and what it spawns */
+static int l_hold(lua_State *L) {
+  it_scopes_hold(running(L), lua_toboolean(L, 1));
+  return 0;
+}
+
+/* held() -> for how many seconds this task's deadlines ever stood still */
+static int l_held(lua_State *L) {
+  lua_pushnumber(L, (lua_Number)it_scopes_held(running(L)) / 1e9);
+  return 1;
+}
+
 /* ---- what was left over ---- */
 
 /* mark() -> number */
@@ -347,6 +359,10 @@ int it_luaopen_core(lua_State *L) {
                                        {"status", l_status},
                                        {"enter", l_enter},
                                        {"leave", l_leave},
+                                       {"hold", l_hold},
+                                       {"held", l_held},
+                                       {"on_fault", it_task_on_fault},
+                                       {"unjoined", it_task_unjoined},
                                        {"mark", l_mark},
                                        {"sweep", l_sweep},
                                        {"lease", it_lease_new},

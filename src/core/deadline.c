@@ -16,8 +16,14 @@ static const uint64_t GRACE =
 /* Nanoseconds of Lua that other states ran, ever: the difference between two readings was stolen from this one. */
 static uint64_t stolen(const it_state *st) { return st->sched->busy - st->busy; }
 
+uint64_t it_scopes_held(const it_task *t) {
+  const it_state *st = t->st;
+  if (t->unheld) return 0;
+  return st->held + (st->held_since ? it_now() - st->held_since : 0);
+}
+
 static uint64_t ends_at(const it_task *t, const it_scope *s) {
-  return s->start + s->limit + (stolen(t->st) - s->stolen);
+  return s->start + s->limit + (stolen(t->st) - s->stolen) + (it_scopes_held(t) - s->held);
 }
 
 /* The earliest deadline that is felt, 0 when there is none. */
@@ -90,7 +96,8 @@ static void fired(void *data) {
   uint64_t now = it_now();
   expire(t, now);
   uint64_t next = earliest(t);
-  if (next) arm(t, next > now ? next : now);
+  /* Held ones move away as time goes by: they are armed again when they are let go. */
+  if (next && (t->unheld || !t->st->held_since)) arm(t, next > now ? next : now);
   if (t->pending && it_task_interrupted(t)) it_ready(t);
 }
 
@@ -128,6 +135,7 @@ int it_scope_enter(it_task *t, double seconds, bool shield) {
   s->id = ++t->st->scope_ids;
   s->start = it_now();
   s->stolen = stolen(t->st);
+  s->held = it_scopes_held(t);
   s->shield = shield;
   if (seconds > 0 && seconds < 1e9) s->limit = (uint64_t)(seconds * 1e9) + 1;
   t->scopes = s;
@@ -151,6 +159,23 @@ bool it_scope_leave(it_task *t, int id) {
   if (next) arm(t, next);
   it_task_beat(t);
   return expired;
+}
+
+void it_scopes_hold(it_task *t, bool on) {
+  it_state *st = t->st;
+  if (on) t->unheld = true;
+  if (on == (st->held_since != 0)) return;
+  uint64_t now = it_now();
+  if (on) {
+    st->held_since = now;
+    return;
+  }
+  st->held += now - st->held_since;
+  st->held_since = 0;
+  for (it_task *other = st->tasks; other; other = other->next) {
+    uint64_t next = other->dead ? 0 : earliest(other);
+    if (next) arm(other, next);
+  }
 }
 
 void it_scope_free(it_task *t) {

@@ -16,6 +16,8 @@ static const uint64_t BLOCKED =
 
 /* ---- the coroutine ---- */
 
+static const char ON_FAULT[] = "itlua.on_fault"; /* in the registry: who is told of errors */
+
 static int keep_traceback(lua_State *L) {
   it_task *t = it_state_of(L)->sched->current;
   if (t && !t->traceback) {
@@ -23,7 +25,18 @@ static int keep_traceback(lua_State *L) {
     t->traceback = it_strdup(lua_tostring(L, -1));
     lua_pop(L, 1);
   }
+  if (lua_getfield(L, LUA_REGISTRYINDEX, ON_FAULT) == LUA_TFUNCTION) {
+    lua_pushvalue(L, -2);
+    lua_pcall(L, 1, 1, 0);
+  }
+  lua_pop(L, 1);
   return 1;
+}
+
+int it_task_on_fault(lua_State *L) {
+  lua_settop(L, 1);
+  lua_setfield(L, LUA_REGISTRYINDEX, ON_FAULT);
+  return 0;
 }
 
 static int body_ended(lua_State *L, int status, lua_KContext ctx) {
@@ -52,6 +65,7 @@ it_task *it_spawn(lua_State *L, int nargs) {
   t->ref = luaL_ref(L, LUA_REGISTRYINDEX);
   lua_xmove(L, t->co, nargs + 1);
   t->main = !st->begun;
+  t->unheld = st->sched->current && st->sched->current->st == st && st->sched->current->unheld;
   t->silent = st->sched->current && st->sched->current->st == st && st->sched->current->silent;
   st->begun = true;
   t->link = &st->tasks;
@@ -233,6 +247,20 @@ int it_task_drain(lua_State *L, uint64_t mark) {
   if (!any_alive_since(st, mark, st->sched->current)) it_op_done(op);
   else st->drain = op;
   return it_await(L, op);
+}
+
+/* The errors of tasks born after the mark that nobody has joined, in no order. */
+int it_task_unjoined(lua_State *L) {
+  const it_state *st = it_state_of(L);
+  uint64_t mark = (uint64_t)luaL_checkinteger(L, 1);
+  lua_newtable(L);
+  for (const it_task *t = st->tasks; t; t = t->next) {
+    if (!t->failed || t->observed || t->quiet || t->birth <= mark) continue;
+    lua_pushvalue(t->co, -1);
+    lua_xmove(t->co, L, 1);
+    lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+  }
+  return 1;
 }
 
 /* ---- waiting for whichever ends first ---- */

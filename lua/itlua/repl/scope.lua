@@ -1,5 +1,6 @@
 --- The variables in reach of a line that failed: locals and upvalues of that function, then its globals; read and assigned
---- where they are, while the coroutine that failed stands still.
+--- where they are, while the coroutine that failed stands still. What failed in a task is gone by the time that anybody
+--- knows that it matters: of that what the locals were is kept.
 
 local show = require "itlua.show"
 local text = require "itlua.report.text"
@@ -10,6 +11,8 @@ local text = require "itlua.report.text"
 ---@field line integer
 ---@field source string
 ---@field mark? integer     of the timeline, where its test began
+---@field task? boolean     it failed in a task of the test
+---@field kept? { [1]: string, [2]: any }[]   the locals, of a coroutine that does not stand there any more
 local Scope = {}
 Scope.__index = Scope
 
@@ -43,18 +46,35 @@ local function level_of(self)
   end
 end
 
+-- The locals, the last declared last, and where they are.
+local function locals_of(self)
+  if self.kept then return self.kept end
+  local level, list, i = level_of(self), {}, 1
+  while level do
+    local name, value = debug.getlocal(self.co, level, i)
+    if not name then break end
+    list[i], i = { name, value }, i + 1
+  end
+  return list, level
+end
+
 -- The innermost of that name: the last one counts.
 local function find_local(self, name)
-  local level, found, value = level_of(self), nil, nil
-  if not level then return nil end
-  local i = 1
-  while true do
-    local key, v = debug.getlocal(self.co, level, i)
-    if not key then break end
-    if key == name then found, value = i, v end
-    i = i + 1
+  local list, level = locals_of(self)
+  for i = #list, 1, -1 do
+    if list[i][1] == name then return i, list[i][2], level end
   end
-  return found, value, level
+end
+
+--- Keeps what the locals are now: the coroutine will go on.
+function Scope:keep()
+  self.kept = locals_of(self)
+end
+
+--- Whether both are about the same frame.
+---@param other? itlua.repl.Scope
+function Scope:is(other)
+  return other ~= nil and self.co == other.co and self.run == other.run and self.line == other.line
 end
 
 local function find_upvalue(self, name)
@@ -91,7 +111,7 @@ end
 function Scope:set(name, value)
   local found, _, level = find_local(self, name)
   if found then
-    debug.setlocal(self.co, level, found, value)
+    if self.kept then self.kept[found][2] = value else debug.setlocal(self.co, level, found, value) end
     return
   end
   found = find_upvalue(self, name)
@@ -107,16 +127,9 @@ local function variables(self)
     seen[name] = true
     list[#list + 1] = { name = name, value = value, what = what }
   end
-  local level, locals = level_of(self), {}
+  local locals = locals_of(self)
+  for i = #locals, 1, -1 do add(locals[i][1], locals[i][2], "local") end
   local i = 1
-  while level do
-    local name, value = debug.getlocal(self.co, level, i)
-    if not name then break end
-    table.insert(locals, 1, { name, value })
-    i = i + 1
-  end
-  for _, one in ipairs(locals) do add(one[1], one[2], "local") end
-  i = 1
   while true do
     local name, value = debug.getupvalue(self.run, i)
     if not name then break end
@@ -142,9 +155,8 @@ function Scope:describe(view)
   for _, one in ipairs(list) do width = math.max(width, math.min(24, #one.name)) end
   for i, one in ipairs(list) do
     local shown = text.clip(text.one_line(show.value(one.value, 200)), math.max(10, view.columns - width - 16))
-    lines[i] = view.hide(("  %s  %s  %s"):format(view.paint("cyan", text.pad(one.name, width)), shown,
-      view.paint("dim", one.what == "local" and "" or "(upvalue)")))
-    lines[i] = lines[i]:gsub("%s+$", "")
+    lines[i] = view.hide(("  %s  %s%s"):format(view.paint("cyan", text.pad(one.name, width)), shown,
+      one.what == "local" and "" or "  " .. view.paint("dim", "(upvalue)")))
   end
   if #lines == 0 then lines[1] = view.paint("dim", "no variables") end
   return lines

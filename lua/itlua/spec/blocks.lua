@@ -130,6 +130,7 @@ local function new(suite)
     recorder.since = mark
     blocks.run(what, element)
     if what == "file" then surroundings.finish(suite) end
+    suite.examine_tasks(element, mark)
     local left, failed = leftover.sweep(mark, limits.cleanup)
     local block = recorder.blocks[element]
     for _, task in ipairs(failed) do

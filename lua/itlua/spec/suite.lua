@@ -86,6 +86,14 @@ local function new(recorder, limits)
     end
   end
 
+  --- Before what was begun since the mark is swept: a debugger is told of the tasks that failed.
+  ---@param element itlua.spec.element
+  ---@param since integer
+  function suite.examine_tasks(element, since)
+    if not suite.on_fault then return end
+    for _, raised in ipairs(core.unjoined(since)) do suite.on_fault(element, raised) end
+  end
+
   local function fault_of(raised, expired)
     local found = fault
     fault = nil

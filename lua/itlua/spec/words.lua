@@ -80,7 +80,9 @@ local function executors(suite)
     if hooked then fine, deepest = blocks.before_each(parent) end
     if around == "broken" then fine = false end
     if fine then end_test(test, parent, begin_test(test, parent) and run_test(test) or "error") end
+    suite.examine_tasks(test, since)
     if hooked then blocks.after_each(deepest) end
+    suite.examine_tasks(test, since)
     surroundings.after(suite, recorder)
     -- The test's end has been told by now, but its event still waits for what is found here.
     if mark() ~= since then

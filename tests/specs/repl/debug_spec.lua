@@ -31,6 +31,53 @@ describe("orders", function()
 end)
 ]]
 
+local TASKS = [[
+local task = require "itlua.task"
+local function deep(n)
+  local inside = n * 2
+  error("no luck with " .. inside)
+end
+describe("tasks", function()
+  it("run at once", function()
+    task.all(function() deep(5) end, function() task.sleep(500) end)
+  end)
+  it("are raced", function()
+    task.race(function() local racer = "r"; assert.equal(1, racer) end)
+  end)
+  it("are joined by nobody", function()
+    task.spawn(function() local list = { 1, 2 }; assert.equal(3, #list) end)
+    task.sleep(0.01)
+  end)
+  it("are caught", function()
+    assert.is_false(pcall(task.all, function() error "x" end))
+    assert.has_error(function() task.spawn(function() error "y" end):join() end)
+  end)
+  it("have a limit", function()
+    task.timeout(300, function() local limited = 7; error "no" end)
+  end)
+  it("fail beside others", function()
+    task.spawn(function() local beside = 8; error "aside" end)
+    task.sleep(0.01)
+    error "the test itself"
+  end)
+end)
+]]
+
+local HELD = [[
+local task = require "itlua.task"
+it("stands still", function()
+  local waits = task.spawn(function()
+    return task.timeout(1, function()
+      task.eventually(function() return _G.go end, { timeout = 1 })
+      return "in time"
+    end)
+  end)
+  local late = task.spawn(task.timeout, 1, task.sleep, 1000)
+  task.sleep(0)
+  error("stop")
+end)
+]]
+
 describe("itlua --debug", function()
   local folder
 
@@ -43,6 +90,32 @@ describe("itlua --debug", function()
   local function run(options)
     return screen.open(("cd '%s' && '%s' --debug %s"):format(folder.path, program, options or ""), { rows = 60 })
   end
+
+  it("opens it where a task of the test failed, for what failed the test alone", function()
+    folder:write("tasks/tasks_spec.lua", TASKS)
+    local s <close> = run "tasks"
+    s:see "✗ run at once":see "tasks_spec.lua:4, in a task of it":see "no luck with 10":at "debug>"
+    s:enter("inside, n"):see '\n10\n5\n':at "debug>"
+    s:enter("n = 6"):at("debug>"):enter("n"):see "\n6\n":at "debug>"
+    s:enter(":continue"):see "✗ are raced":at("debug>"):enter("racer"):see '\n"r"\n':at "debug>"
+    s:enter(":continue"):see "✗ are joined by nobody":at("debug>"):enter("#list"):see "\n2\n":at "debug>"
+    s:enter(":continue"):see "✗ have a limit":at("debug>"):enter("limited"):see "\n7\n":at "debug>"
+    s:enter(":continue"):see "✗ fail beside others":at "debug>"
+    s:enter(":continue"):see "✗ fail beside others":see "aside":at("debug>"):enter("beside"):see "\n8\n":at "debug>"
+    s:enter(":continue"):see "ended with code 1"
+  end)
+
+  it("holds the deadlines of what the test does meanwhile, but not of what is typed", function()
+    folder:write("held/held_spec.lua", HELD)
+    local s <close> = run "held"
+    s:at "debug>"
+    s:enter("task.timeout(0.2, task.sleep, 100)"):see "stopped after 0.2 s":at "debug>"
+    s:enter("task.sleep(1.5)"):see("1%.5%d s · %d+ operations", true):at "debug>"
+    s:enter("waits:status()"):see '\n"running"\n':at "debug>"
+    s:enter("_G.go = true"):at("debug>"):enter("waits:join()"):see '\n"in time"\n':at "debug>"
+    s:enter("late:status()"):see '\n"running"\n':at "debug>"
+    s:enter(":continue"):see "ended with code 1"
+  end)
 
   it("reads and assigns what the failing line could, and goes on", function()
     local s <close> = run()
