@@ -99,6 +99,7 @@ end
 ---@field uid integer
 ---@field gid integer
 ---@field inode integer
+---@field device integer    of the file system; with the inode it tells a file from every other
 
 --- What the system knows of a file or folder.
 ---@param path string

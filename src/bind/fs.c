@@ -105,7 +105,7 @@ static int push_stat(lua_State *L, fs_job *j) {
   case S_IFBLK: type = "device"; break;
   default: break;
   }
-  lua_createtable(L, 0, 10);
+  lua_createtable(L, 0, 11);
   lua_pushstring(L, type);
   lua_setfield(L, -2, "type");
   number(L, "size", s->st_size);
@@ -114,6 +114,7 @@ static int push_stat(lua_State *L, fs_job *j) {
   number(L, "uid", s->st_uid);
   number(L, "gid", s->st_gid);
   number(L, "inode", s->st_ino);
+  number(L, "device", s->st_dev);
   moment(L, "modified", s->st_mtim);
   moment(L, "accessed", s->st_atim);
   moment(L, "changed", s->st_ctim);

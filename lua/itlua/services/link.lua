@@ -32,7 +32,11 @@ local function client_of(self)
   return self.client
 end
 
--- The host may not listen yet. A service takes as long as it takes: the test's deadline ends this wait.
+-- What is made beside the socket by the first who finds nobody there.
+local function wanted(socket) return fs.join(fs.dirname(socket), "wanted") end
+
+-- The host may not listen yet, or not have been started. A service takes as long as it takes: the test's deadline ends
+-- this wait.
 local function request(self, method, path, body)
   local client, deadline = client_of(self), core.now() + PATIENCE
   while true do
@@ -44,6 +48,10 @@ local function request(self, method, path, body)
     if core.is_error(r) ~= "http" or r.code == "timeout" then error(r, 0) end
     if self.met or core.now() > deadline then
       core.raise("service", "NO_HOST", "the process that runs the services does not answer: " .. tostring(r.message))
+    end
+    if not self.called then
+      self.called = true
+      pcall(fs.write, wanted(self.socket), "")
     end
     core.sleep(0.005)
   end
@@ -84,6 +92,7 @@ end
 
 ---@class itlua.services.Running
 ---@field socket string
+---@field process? itlua.process.Process   from the first use on
 local Running = {}
 Running.__index = Running
 
@@ -105,9 +114,8 @@ function Running:news()
   return text:sub(seen + 1, self.seen)
 end
 
---- Ends it and all that it runs.
-function Running:close()
-  if not self.process then return end
+-- Ends the process and all that it runs.
+local function stop_process(self)
   local process = self.process
   self.process = nil
   if not process:running() and process:wait().code ~= 0 then
@@ -119,6 +127,14 @@ function Running:close()
   for line in process:output():gmatch "failed ([^\n]+)\n" do
     io.stderr:write("itlua: ", (line:gsub("\1", "\n")), "\n")
   end
+end
+
+--- Ends it and all that it runs.
+function Running:close()
+  if self.closed then return end
+  self.closed = true
+  self.watch:close()
+  if self.process then stop_process(self) end
   self.folder:close()
 end
 
@@ -130,21 +146,31 @@ local function grace_of(plan)
   return 5
 end
 
---- Starts a host for a run; it ends with this process.
+-- Starts the host when the first who asks finds nobody there: many a run of a project uses none of its services.
+local function await_first_use(self, plan, guard)
+  local name = wanted(self.socket)
+  repeat self.watch:next() until self.closed or fs.exists(name)
+  if self.closed then return end
+  local process = require "itlua.process"
+  self.process = process.start {
+    command = { process.self(), "services", "host" }, merge = true,
+    input = input_for(plan, self.socket, self.folder.path, guard),
+  }
+end
+
+--- Makes the way to a host for a run, which starts with its first use and ends with this process.
 ---@param plan itlua.services.Plan
 ---@param guard? boolean|"end"      what itlua.lua says of it
 ---@return itlua.services.Running
 function link.start(plan, guard)
-  local process = require "itlua.process"
   local place = os.getenv "TMPDIR"
   local folder = fs.tempdir { prefix = "itlua-run-", within = place and #place > 60 and "/tmp" or nil }
   local socket = folder:join "services"
-  return setmetatable({
-    folder = folder, socket = socket, grace = grace_of(plan),
-    process = process.start {
-      command = { process.self(), "services", "host" }, merge = true, input = input_for(plan, socket, folder.path, guard),
-    },
+  local self = setmetatable({
+    folder = folder, socket = socket, grace = grace_of(plan), watch = fs.watch(folder.path),
   }, Running)
+  core.daemon(await_first_use, self, plan, guard)
+  return self
 end
 
 -- ---- one that is left running
@@ -152,11 +178,9 @@ end
 --- The folder of the host that `itlua services up` leaves running for this project.
 ---@return string
 function link.kept_folder()
-  local encode = require "itlua.encode"
-  local runtime = os.getenv "XDG_RUNTIME_DIR"
+  local runtime, project = os.getenv "XDG_RUNTIME_DIR", fs.stat "."
   local place = runtime and fs.exists(runtime) == "folder" and runtime or "/tmp"
-  local project = encode.sha256(fs.realpath "." .. "\0" .. fs.stat("/proc/self").uid):sub(1, 16)
-  return ("%s/itlua-services-%s"):format(place, project)
+  return ("%s/itlua-services-%x-%x-%x"):format(place, fs.stat("/proc/self").uid, project.device, project.inode)
 end
 
 -- Whether the folder is ours: its name can be foreseen.
