@@ -18,14 +18,15 @@ local function requests_in_tests(url, count)
 end
 
 return {
-  { key = "requests", what = "500 tests of one request each, whole process",
+  { key = "requests", what = "500 tests of one request each, whole process, all on one CPU",
     against = "the same 500 requests by a libcurl loop in C", as = "time", reach = 2.5, times = 3, needs = { "nginx" },
     run = function(compare)
       local raw = peers.program("http_raw", "libcurl")
+      local _ <close> = peers.on_one_cpu()
       local web <close> = peers.nginx()
       local dir <close> = requests_in_tests(web.url, 500)
       return compare(function()
-        return peers.timed { peers.itlua, dir:join "requests_spec.lua" }
+        return peers.timed({ peers.itlua, "requests_spec.lua" }, { cwd = dir.path })
       end, function() return peers.timed { raw, web.url, "500" } end)
     end },
   { key = "gets", what = "sequential keep-alive GETs in one test", against = "a libcurl loop in C", as = "rate",
