@@ -1,10 +1,12 @@
 --- What may not be done: under a read-only profile `itlua repl` refuses whatever changes something. Modules that talk to the
---- world ask here before anything is sent, `if policy.read_only then policy.http(…) end`.
+--- world ask here before anything is sent, `if policy.read_only then policy.http(…) end`, and before they connect,
+--- `if policy.network then policy.network.check(…) end`.
 
 local core = require "itlua.core"
 
 local policy = {
   read_only = nil, ---@type string?   the profile that says so
+  network = nil, ---@type table?      itlua.policy.network, where only declared hosts may be talked to
 }
 
 --- Raises: it would change something.

@@ -42,6 +42,10 @@ end
 
 local function open(options)
   if options.path then return core.connect(options.path) end
+  if policy.network then
+    local host, port = options.host or "127.0.0.1", options.port or 6379
+    policy.network.check("redis", host, port, ("redis %s:%d"):format(host, port))
+  end
   local err
   for _, ip in ipairs(dns.resolve(options.host or "127.0.0.1")) do
     local ok, connection = pcall(core.connect, ip, options.port or 6379, tls_of(options))

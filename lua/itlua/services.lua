@@ -11,6 +11,7 @@
 local core = require "itlua.core"
 local evidence = require "itlua.evidence"
 local nearest = require "itlua.cli.nearest"
+local policy = require "itlua.policy"
 local show = require "itlua.show"
 
 local current_run = require "itlua.run"
@@ -87,6 +88,7 @@ end
 local function status(self, method, path, body)
   local answer = host():ask(method, path, body)
   rawset(self, "known", answer)
+  if policy.network then policy.network.add_fields(answer.fields) end
   watch(self)
   return answer
 end

@@ -3,6 +3,7 @@
  * on (SIGTSTP, SIGCONT). The handlers note it and wake the job, which does what has to be done.
  */
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -51,8 +52,10 @@ bool edit_signals_tend(edit *e) {
     kill(getpid(), SIGSTOP); /* this thread may run on for a moment */
     return false;
   }
-  if (heard.continued) { /* the shell may have set the terminal as it likes */
+  if (heard.continued) {                    /* the shell may have set the terminal as it likes */
+    static const char begin[] = "\r\033[K"; /* it may not have been stopped at all */
     heard.continued = 0;
+    fwrite(begin, 1, sizeof begin - 1, stdout);
     el_set(e->el, EL_PREP_TERM, 0);
     el_set(e->el, EL_PREP_TERM, 1);
   }

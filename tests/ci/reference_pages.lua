@@ -113,6 +113,8 @@ function pages.settings(write)
     "| `services` | what the specs need, by name: see below |",
     "| `profiles` | sets of settings by name, for `--profile` |",
     "| `secrets` | names of environment variables whose values are hidden in everything that leaves the program |",
+    "| `network` | \"declared\": hosts that are not declared are refused; \"any\" is the default |",
+    "| `hosts` | names of hosts that may be talked to then: \"api.example\", \"*.example\", \"10.0.0.7:8080\" |",
     "| `ROOT` | the paths to run where the command line names none |", "",
     "## Settings", "", "Options of the command line by their long names.", "", "| setting | value | default | |",
     "|---|---|---|---|",

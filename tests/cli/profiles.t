@@ -138,3 +138,90 @@ Mistakes.
   $ itlua --profile mine specs
   itlua: --profile: no profile 'mine'; there is greenfield, polish, enterprise, production
   [2]
+
+Whom a run may talk to: what itlua.lua declares, and what is part of the run.
+
+  $ cat >itlua.lua <<'END'
+  > return {
+  >   hosts = { "*.declared.example", "localhost:9" }, connections = { live = "http://user:pw@live.example/x" },
+  >   profiles = { sealed = { network = "declared", hosts = { "also.example" } } },
+  >   services = { app = { kind = "process", command = { "itlua", "exec", "app.lua" }, ready = { line = "^(http.*)$" } } },
+  > }
+  > END
+  $ cat >app.lua <<'END'
+  > local s = require("itlua.server").listen()
+  > s:get("/", function() return 200 end)
+  > print(s.url)
+  > s:serve()
+  > END
+  $ cat >specs/loose_spec.lua <<'END'
+  > local http, kafka, redis = require "itlua.http", require "itlua.kafka", require "itlua.redis"
+  > local process, server, sql = require "itlua.process", require "itlua.server", require "itlua.sql"
+  > local function code(fn, ...)
+  >   local ok, err = pcall(fn, ...)
+  >   return ok or err.code
+  > end
+  > it("its own servers, processes and services", function()
+  >   local s <close> = server.listen()
+  >   s:get("/", function() return 200 end)
+  >   assert.equal(200, http.get(s.url .. "/").status)
+  >   assert.equal(200, http.client { base_url = s.url }:get("/").status)
+  >   local p <close> = process.start { "itlua", "exec", "app.lua" }
+  >   assert.equal(200, http.get(p:expect "^http.*$").status)
+  >   assert.equal(200, http.get(require("itlua.services").app:logs():match "http%S+").status)
+  >   assert.equal("ECONNREFUSED", code(http.get, "http://127.0.0.1:9/"))
+  > end)
+  > it("hosts that are declared", function()
+  >   for _, host in ipairs { "api.declared.example", "also.example", "live.example" } do
+  >     assert.not_equal("UNDECLARED", code(http.get, "http://" .. host, { timeout = 5 }))
+  >   end
+  > end)
+  > it("others", function()
+  >   assert.equal("UNDECLARED", code(http.get, "http://declared.example"))
+  >   assert.equal("UNDECLARED", code(http.get, "https://live.example/x"))
+  >   assert.equal("UNDECLARED", code(sql.connect, "postgresql://u:p@also.example,db.example/x"))
+  >   assert.equal("UNDECLARED", code(redis.connect, "redis://cache.example"))
+  >   assert.equal("UNDECLARED", code(kafka.connect, "also.example:9092,bus.example:9092"))
+  > end)
+  > it("led elsewhere", function()
+  >   local s <close> = server.listen()
+  >   s:get("/", function() return { status = 302, headers = { location = "http://127.0.0.1:" .. os.getenv "THEIRS" .. "/" } } end)
+  >   http.get(s.url)
+  > end)
+  > it("somebody else's", function() http.client():get("http://localhost:" .. os.getenv "THEIRS" .. "/?y=1") end)
+  > END
+  $ cat >run.lua <<'END'
+  > local process = require "itlua.process"
+  > local theirs <close> = require("itlua.server").listen() -- in a process that the run does not come from
+  > theirs:get("/", function() return 200 end)
+  > local r = process.run { "sh", "-c", "setsid itlua --profile " .. arg[1] .. " -o TAP", env = { THEIRS = theirs.port }, timeout = 60 }
+  > io.write((r.stdout:gsub("127.0.0.1:%d+", "HOST"):gsub("localhost:%d+", "HERE"):gsub("%(pid %d+%)", "(pid N)")))
+  > END
+  $ itlua exec run.lua sealed
+  ok 1 - its own servers, processes and services
+  ok 2 - hosts that are declared
+  ok 3 - others
+  not ok 4 - led elsewhere
+  # specs/loose_spec.lua @ 29
+  # Failure message: specs/loose_spec.lua:32: GET http://HOST led to another host: http://HOST/ may not be talked to: the profile 'sealed' forbids what is not declared, and itlua (pid N) listens there and is no part of this run.
+  #     Declare it in itlua.lua, for all or in a profile:  hosts = { "HOST" }
+  #     or have the run start it:  services = { api = { kind = "process", … } }
+  not ok 5 - somebody else's
+  # specs/loose_spec.lua @ 34
+  # Failure message: specs/loose_spec.lua:34: GET http://HERE/?y=1 was refused: the profile 'sealed' forbids what is not declared, and itlua (pid N) listens there and is no part of this run.
+  #     Declare it in itlua.lua, for all or in a profile:  hosts = { "HERE" }
+  #     or have the run start it:  services = { api = { kind = "process", … } }
+  1..5
+  $ sed -i 's/"also.example"/"also.example", "localhost"/' itlua.lua; itlua exec run.lua sealed | grep -v '^#'
+  ok 1 - its own servers, processes and services
+  ok 2 - hosts that are declared
+  ok 3 - others
+  ok 4 - led elsewhere
+  ok 5 - somebody else's
+  1..5
+  $ echo 'return { network = "sealed" }' >itlua.lua; itlua
+  itlua: itlua.lua:1: network must be "declared" or "any"
+  [2]
+  $ echo 'return { hosts = { "https://api.example/" } }' >itlua.lua; itlua
+  itlua: itlua.lua:1: hosts has 'https://api.example/', which is no host: "api.example", "*.example" or "10.0.0.7:8080"
+  [2]

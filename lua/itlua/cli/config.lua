@@ -12,7 +12,7 @@ local config = {}
 local BUDGET = 5 -- seconds that a configuration file may compute
 
 -- Words of itlua.lua that are no options of the command line.
-local own = { "guard", "profiles", "secrets", "services", "connections" }
+local own = { "guard", "hosts", "network", "profiles", "secrets", "services", "connections" }
 
 local function read(path)
   local f, why = io.open(path, "rb")
@@ -134,6 +134,25 @@ local function check_profiles(profiles, path, text)
   end
 end
 
+-- Whom a run may talk to.
+local function take_network(into, file, layers, path, text)
+  local mode = profile.word(layers, "network", file.network)
+  if mode ~= nil and mode ~= "declared" and mode ~= "any" then
+    return ('%s: network must be "declared" or "any"'):format(place(path, text, "network"))
+  end
+  local hosts = profile.word(layers, "hosts", file.hosts)
+  if hosts ~= nil and not strings(hosts) then
+    return ("%s: hosts must be a list of names of hosts"):format(place(path, text, "hosts"))
+  end
+  for _, entry in ipairs(hosts or {}) do
+    if not require("itlua.policy.network").is_pattern(entry) then
+      return ("%s: hosts has '%s', which is no host: \"api.example\", \"*.example\" or \"10.0.0.7:8080\""):format(
+        place(path, text, "hosts"), entry)
+    end
+  end
+  into.network, into.hosts = mode, hosts
+end
+
 -- The words that are no options, of the file and of its profile.
 local function take_words(into, file, layers, path, text)
   local secrets = profile.word(layers, "secrets", file.secrets)
@@ -151,6 +170,8 @@ local function take_words(into, file, layers, path, text)
     return ("%s: guard must be true, false or \"end\""):format(place(path, text, "guard"))
   end
   into.guard = guard
+  local wrong = take_network(into, file, layers, path, text)
+  if wrong then return wrong end
   local declared = profile.word(layers, "services", file.services)
   if declared ~= nil then
     local services, mistake, word = require("itlua.services.plan").read(declared)

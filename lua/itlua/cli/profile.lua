@@ -6,6 +6,10 @@
 --   like        the profile to begin with
 --   read_only   nothing is to be changed: what would change something over HTTP, SQL, Redis or Kafka is refused, in specs and
 --               in `itlua repl` (there --write allows it)
+--   network     "declared": hosts that are neither named in `hosts` or `connections`, nor a service's, a container's or a
+--               process's of the run, are refused; "any" is the default
+--   hosts       names of hosts that may be talked to then: "api.example", "*.example", "10.0.0.7:8080"; those of the file
+--               and of the profile count together
 --   guard       whether the engine ends containers by itself, see itlua.container.guard
 --   services    services that differ here, by name; false takes one away
 --   connections URLs by name, for `itlua repl`: { api = "https://…", db = "postgresql://…", cache = "redis://…" }
@@ -16,7 +20,7 @@ local nearest = require "itlua.cli.nearest"
 local profile = {}
 
 --- Words of a profile that are no options of the command line.
-profile.words = { "guard", "like", "read_only", "services", "connections", "secrets" }
+profile.words = { "guard", "hosts", "like", "network", "read_only", "services", "connections", "secrets" }
 
 ---@class itlua.cli.profile
 ---@field name string
@@ -36,9 +40,10 @@ profile.built_in = {
   },
   {
     name = "enterprise", like = "polish",
-    says = "polish, and rows and keys left behind and pending tests are failures, in random order, with reports of " ..
-      "every kind for CI servers in .itlua/reports",
+    says = "polish, and rows and keys left behind and pending tests are failures, in random order; hosts that itlua.lua " ..
+      "does not declare are refused; with reports of every kind for CI servers in .itlua/reports",
     settings = {
+      network = "declared",
       audit = true, ["fail-on-pending"] = true, ["shuffle-files"] = true, ["shuffle-tests"] = true,
       output = {
         "terminal", "junit:.itlua/reports/junit.xml", "jsonl:.itlua/reports/events.jsonl",
@@ -125,7 +130,7 @@ function profile.word(layers, word, base)
       for name, service in pairs(type(value) == "table" and value or {}) do joined[name] = service end
       for name, service in pairs(mine) do joined[name] = service or nil end
       value = joined
-    elseif word == "secrets" and type(mine) == "table" and type(value) == "table" then
+    elseif (word == "secrets" or word == "hosts") and type(mine) == "table" and type(value) == "table" then
       value = table.move(mine, 1, #mine, #value + 1, { table.unpack(value) })
     elseif mine ~= nil then
       value = mine

@@ -193,6 +193,10 @@ function repl.run(args)
   if given.e and not given.interactive then given.history = false end
   local talk = new_talk(given, settings)
   if talk.read_only then require("itlua.policy").read_only = settings.profile or "read-only" end
+  if settings.network == "declared" then
+    local network = require "itlua.policy.network"
+    network.begin(settings.profile, network.hosts(settings))
+  end
   local function say(line) io.stderr:write("itlua: ", line, "\n") end
   local world, wrong = require("itlua.repl.world").new(settings, say, tell_start(talk))
   if not world then return refuse(wrong) end

@@ -106,6 +106,7 @@ local function worker_settings(settings, files, args, isolated, streams)
   for_worker.audit = settings.audit
   for_worker.debug = settings.debug and { secrets = settings.secrets or {} } or nil
   if settings.bisect then for_worker.retries, for_worker["keep-going"], for_worker.max_failures = nil, nil, nil end
+  for_worker.hosts = settings.network == "declared" and require("itlua.policy.network").hosts(settings) or nil
   for_worker.arg = { table.unpack(args) }
   for_worker.isolated, for_worker.live = isolated, streams and not settings.project
   for_worker.output_limit = for_worker.live and 0 or TEST_OUTPUT

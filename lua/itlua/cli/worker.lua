@@ -23,6 +23,9 @@ return function(settings, take, emit, stopped)
   if settings.services then require("itlua.services.states").offer(settings.services.socket) end
   current_run.partial = is_partial(settings)
   if settings.read_only then require("itlua.policy").read_only = settings.profile end
+  if settings.network == "declared" then
+    require("itlua.policy.network").begin(settings.profile, settings.hosts)
+  end
   local session = require("itlua.spec").new(settings, emit)
   if settings.debug then require("itlua.repl.debug").install(session, settings.debug) end
   core.daemon(function()

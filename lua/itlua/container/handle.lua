@@ -2,6 +2,7 @@
 
 local closing = require "itlua.closing"
 local core = require "itlua.core"
+local policy = require "itlua.policy"
 
 ---@class itlua.container.Container
 ---@field id string
@@ -122,7 +123,10 @@ function Container:port(port)
     info = self:inspect()
     found = find()
   end
-  if found then return found end
+  if found then
+    if policy.network then policy.network.add(self.host, found) end
+    return found
+  end
   local published = {}
   for name, bindings in pairs(info.NetworkSettings.Ports or {}) do
     if type(bindings) == "table" and bindings[1] then published[#published + 1] = name end

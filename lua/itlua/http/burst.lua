@@ -81,6 +81,7 @@ function burst.run(client, path, given, default)
   local method = (given.method or "GET"):upper()
   local address, plan = client:_prepare(method, path, plain)
   if policy.read_only then policy.http(client, method, address) end
+  if policy.network then policy.network.check_url(client, method, address) end
   plan = plan or {}
   local timeout = given.timeout or given.timeout == nil and client._timeout or 0
   plan.timeout = 0 -- the burst watches all of them at once

@@ -63,7 +63,10 @@ end
 local function perform(self, method, address, plan, streamed, timeout)
   if not self._jar then self._jar = self._keeps and self:cookies() or {} end -- it has changed
   if streamed or plan and plan.feed then return streaming(self, method, address, plan, streamed, timeout) end
-  return request(self, method, address, plan)
+  if not policy.network then return request(self, method, address, plan) end
+  local r = request(self, method, address, plan)
+  policy.network.check_answer(self, method, address, r)
+  return r
 end
 
 local function worth_retrying(retry, ok, r)
@@ -110,6 +113,7 @@ local function send(self, method, path, given)
   local plan = plans.make(self, method, given)
   local address = target(self, path, given.query)
   if policy.read_only then policy.http(self, method, address) end
+  if policy.network then policy.network.check_url(self, method, address) end
   local retry = self._retry
   if given.retry ~= nil then retry = options.retry(given.retry) end
   local timeout = given.timeout or given.timeout == nil and self._timeout or 0
@@ -311,7 +315,7 @@ function clients.new(given)
   local query = given.query and url.query(given.query) or nil
   local retry = options.retry(given.retry)
   return setmetatable({
-    _core = binding.client(settings, given.cookies ~= false, not query and not retry and not policy.read_only),
+    _core = binding.client(settings, given.cookies ~= false, not (query or retry or policy.read_only or policy.network)),
     _settings = settings,
     _entries = entries,
     _typed = {},

@@ -45,6 +45,7 @@ function handle.open(own, use, more)
   if policy.read_only and (use == "producer" or use == "member") then
     policy.refuse("kafka", (use == "producer" and "publishing to " or "joining a consumer group at ") .. own.brokers)
   end
+  if policy.network then policy.network.check_all("kafka", own.brokers) end
   local client = kafka.open {
     type = use == "ask" and "consumer" or use, brokers = own.brokers, config = settings.config(own, use, more),
   }

@@ -45,6 +45,9 @@ function Connection.open(where, pooled)
   local label = address.label(keywords)
   local plain = {}
   for name, value in pairs(keywords) do plain[name] = value end
+  if policy.network then
+    policy.network.check_all("sql", keywords.host or keywords.hostaddr or "", keywords.port or "5432", label)
+  end
   address.resolve(keywords)
   local handle, refused = sql_core.connect(keywords, label, options.timeout or 10, pooled)
   if not handle then failure.connect(refused, label) end
