@@ -30,6 +30,7 @@ local max_depth = 100
 ---@field entries itlua.diff.entry[]
 ---@field total integer        values looked at
 ---@field cut boolean          there was more than could be looked at
+---@field objects? boolean     some of what came was an object that looks its fields up, see fields_of
 
 local function is_array(t)
   local n = #t
@@ -68,6 +69,26 @@ end
 
 local compare
 
+-- An object that looks its fields up (headers, whose names have no case) as a plain table, by the names that the other
+-- side uses; nil for a plain one.
+local function fields_of(object, other)
+  local mt = debug.getmetatable(object)
+  if next(object) ~= nil or not mt or not rawget(mt, "__pairs") or not rawget(mt, "__index") then return nil end
+  local ok, fields = pcall(function()
+    local found, seen = {}, {}
+    for key in next, other do
+      local value = object[key]
+      if value ~= nil and type(value) ~= "function" then found[key], seen[tostring(key):lower()] = value, true end
+    end
+    for key, value in pairs(object) do
+      local name = tostring(key):lower()
+      if not seen[name] then found[name] = value end
+    end
+    return found
+  end)
+  return ok and fields or nil
+end
+
 -- Elements of two arrays that moved because one was put in or taken out: aligned, so that only those are named.
 local function compare_arrays(state, path, a, b, depth)
   local steps = align.arrays(a, b)
@@ -86,7 +107,9 @@ local function compare_arrays(state, path, a, b, depth)
   return true
 end
 
-local function compare_tables(state, path, a, b, depth)
+local compare_tables
+
+function compare_tables(state, path, a, b, depth)
   local decided = by_metamethod(a, b, depth)
   if decided ~= nil then
     if decided then
@@ -102,7 +125,11 @@ local function compare_tables(state, path, a, b, depth)
   if inside and inside[b] or depth > max_depth then return end
   inside = inside or {}
   state.pairs[a], inside[b] = inside, true
-  if next(a) == nil and next(b) == nil then
+  local fields = fields_of(b, a)
+  if fields then
+    state.objects = true
+    compare_tables(state, path, a, fields, depth + 1)
+  elseif next(a) == nil and next(b) == nil then
     state.total = state.total + 1
   elseif is_array(a) and is_array(b) then
     if #a == #b or not compare_arrays(state, path, a, b, depth) then
@@ -278,6 +305,7 @@ function diff.of_failure(evidence)
   local identity = evidence.assertion ~= "same" and type(expected) == "table" and type(got) == "table"
   if #result.entries == 0 then
     if identity then return "both have the same content, but they are two tables: assert.same compares content" end
+    if result.objects then return "both have the same fields, but what came is an object that looks them up, no plain table" end
     return nil
   end
   local text = diff_text.of(result, 20)

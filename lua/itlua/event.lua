@@ -111,6 +111,8 @@
 ---@field services? string      JSON array of itlua.lua's services as they are now: {name, kind, state, exit, host, port, url}
 ---@field transactions? string  JSON array of database sessions that stand idle in a transaction, where a statement did not
 ---come back: {pid, name, database, query, seconds}
+---@field earlier_rows? string  JSON array of {at, statement}, the latest first: what this file put before into the table of a
+---row that is there already, outside of the test that failed
 ---@field cause? string         the likely cause and where to look, ready to print, a line or several (report/cause.lua)
 ---@field cause_key? string     failures with the same key are one story
 ---@field diff? string          the readable diff, ready to print

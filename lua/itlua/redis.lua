@@ -369,7 +369,7 @@ end
 
 require("itlua.evidence").describe("redis", function(kept, span)
   local commands = type(kept[2][1]) == "table" and kept[2] or nil
-  if span.outcome == "" and kept.result ~= nil then span.outcome = in_short(kept.result) end
+  if span.outcome == "" and (kept.result ~= nil or not commands) then span.outcome = in_short(kept.result) end
   if not commands then return { command = kept[2], reply = kept.result } end
   return { commands = commands, replies = kept.result }
 end)

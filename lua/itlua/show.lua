@@ -166,4 +166,39 @@ function show.kind(value)
   return type(value)
 end
 
+-- ---- JSON
+
+local closing = { ["{"] = "}", ["["] = "]" }
+
+-- The lines from `first` on as one, where that is no wider than `width`.
+local function joined(lines, first, width)
+  local bare = {}
+  for i = first, #lines do bare[#bare + 1] = (i == first and lines[i] or lines[i]:match "^%s*(.*)$") end
+  local line = table.concat(bare, " ")
+  return (utf8.len(line) or #line) <= width and line or nil
+end
+
+--- Indented JSON with every object and list that is narrow enough on one line.
+---@param pretty string     of json.encode(value, { pretty = true })
+---@param width integer     columns
+---@return string
+function show.folded(pretty, width)
+  local lines, open = {}, {}
+  for line in (pretty .. "\n"):gmatch "(.-)\n" do
+    lines[#lines + 1] = line
+    local last = line:match "[%[{]$"
+    if last then
+      open[#open + 1] = { at = #lines, closes = closing[last] }
+    elseif #open > 0 and line:match "^%s*([%]}]),?$" == open[#open].closes then
+      local first = table.remove(open).at
+      local one = joined(lines, first, width)
+      if one then
+        for i = #lines, first, -1 do lines[i] = nil end
+        lines[first] = one
+      end
+    end
+  end
+  return table.concat(lines, "\n")
+end
+
 return show

@@ -179,6 +179,16 @@ local function show(value)
   return tostring(value)
 end
 
+-- What was raised, on a line where luassert's print of two values can be.
+local function said(raised)
+  local text = tostring(raised)
+  local head, got, expected = text:match "^(.-)%.?\nPassed in:\n([^\n]*)\nExpected:\n([^\n]*)%s*$"
+  if head and #got + #expected < 300 and not got:find "{$" then
+    text = ("%s: expected %s, got %s"):format(head, expected, got)
+  end
+  return (text:gsub("\n", "\n                 "))
+end
+
 -- Runs of equal outcomes: "tries 1-4  "pending"".
 local function describe(attempts, total, seconds)
   local lines = { ("Still failing after %.3g s and %d %s."):format(seconds, total, total == 1 and "try" or "tries") }
@@ -192,6 +202,14 @@ local function describe(attempts, total, seconds)
     lines[#lines + 1] = ("    last changed %.3g s before the end"):format(seconds - attempts[#attempts].at)
   end
   return table.concat(lines, "\n")
+end
+
+-- Sleeps; the pauses between tries are in no timeline.
+local function pause(seconds)
+  local before = core.silence(true)
+  local ok, err = pcall(core.sleep, seconds)
+  core.silence(before)
+  if not ok then rethrow(err) end
 end
 
 --- Calls `fn` again and again until it returns something true (or nothing at all) without raising, and returns that.
@@ -213,7 +231,7 @@ function task.eventually(fn, options)
       core.span_end(span, ("%d %s"):format(total, total == 1 and "try" or "tries"))
       return table.unpack(result, 2, result.n)
     end
-    local text = result[1] and show(result[2]) or (tostring(result[2]):gsub("\n", "\n                 "))
+    local text = result[1] and show(result[2]) or said(result[2])
     local run = attempts[#attempts]
     if run and run.text == text then
       run.last = total
@@ -222,12 +240,12 @@ function task.eventually(fn, options)
     else
       attempts[20] = { first = attempts[20].first, last = total, text = text, at = elapsed }
     end
-    if elapsed + interval > timeout then
+    if elapsed > timeout - 0.0005 then
       core.span_end(span, ("gave up after %d tries"):format(total))
       core.raise("timeout", "EVENTUALLY", describe(attempts, total, elapsed),
         { attempts = attempts, tries = total, cause = not result[1] and result[2] or nil })
     end
-    core.sleep(interval)
+    pause(math.min(interval, timeout - elapsed)) -- the last try is when the time is over
   end
 end
 

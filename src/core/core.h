@@ -84,6 +84,7 @@ struct it_task {
 /* One line of the timeline. */
 typedef struct it_span {
   uint64_t serial, at, duration;
+  uint64_t task; /* birth of the task that began it, while it is open */
   const char *what;
   char *detail, *outcome;
   bool open;

@@ -103,6 +103,7 @@ uint64_t it_span_begin(it_state *st, const char *what, const char *detail) {
   span->detail = text.data;
   span->at = it_now();
   span->open = true;
+  span->task = st->sched->current ? st->sched->current->birth : 0;
   return span->serial;
 }
 
@@ -163,6 +164,33 @@ static const char *line_of(lua_State *L, const it_task *t) {
   return lua_tostring(L, -1);
 }
 
+/* What a task is about that waits for an operation which says nothing of itself: the innermost span it has begun, or NULL. */
+static const it_span *open_span_of(const it_state *st, const it_task *t) {
+  unsigned first = st->span_count > IT_SPANS ? st->span_count - IT_SPANS : 0;
+  for (unsigned i = st->span_count; st->spans && i > first; i--) {
+    const it_span *span = &st->spans[(i - 1) % IT_SPANS];
+    if (span->open && span->task == t->birth) return span;
+  }
+  return NULL;
+}
+
+/* what, detail, seconds */
+static void push_wait(lua_State *L, const it_state *st, const it_task *t) {
+  const it_op *op = t->pending;
+  const it_span *span = op->detail && *op->detail ? NULL : open_span_of(st, t);
+  const char *what = op->cls->name, *detail = op->detail ? op->detail : "";
+  if (span) {
+    what = span->what ? span->what : span->detail;
+    detail = span->what ? span->detail : span->detail + strlen(span->detail) + 1;
+  }
+  lua_pushstring(L, what);
+  lua_setfield(L, -2, "what");
+  lua_pushstring(L, detail ? detail : "");
+  lua_setfield(L, -2, "detail");
+  lua_pushnumber(L, (double)(it_now() - (span ? span->at : op->started)) / 1e9);
+  lua_setfield(L, -2, "seconds");
+}
+
 int it_span_push_waits(lua_State *L, it_state *st, uint64_t since, bool with_main) {
   lua_Integer n = 0;
   lua_newtable(L);
@@ -171,12 +199,7 @@ int it_span_push_waits(lua_State *L, it_state *st, uint64_t since, bool with_mai
     if (t->dead || t->quiet || !op || op->done) continue;
     if (t->main ? !with_main : t->birth <= since) continue;
     lua_createtable(L, 0, 5);
-    lua_pushstring(L, op->cls->name);
-    lua_setfield(L, -2, "what");
-    lua_pushstring(L, op->detail ? op->detail : "");
-    lua_setfield(L, -2, "detail");
-    lua_pushnumber(L, (double)(it_now() - op->started) / 1e9);
-    lua_setfield(L, -2, "seconds");
+    push_wait(L, st, t);
     lua_pushstring(L, t->where ? t->where : "?");
     lua_setfield(L, -2, "spawned");
     if (line_of(L, t)) lua_setfield(L, -2, "where");

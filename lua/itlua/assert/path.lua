@@ -32,8 +32,11 @@ function path.parse(text)
   return keys
 end
 
--- The path of the first `n` keys.
-local function written(keys, n)
+--- The path of the first `n` keys.
+---@param keys (string|integer)[]
+---@param n integer
+---@return string
+function path.written(keys, n)
   local parts = {}
   for i = 1, n do parts[i] = show.key(keys[i], i == 1) end
   return table.concat(parts)
@@ -68,7 +71,7 @@ function path.get(document, keys)
         item = value[key]
       end
     end
-    if item == nil then return nil, why_not(value, key, written(keys, i - 1)) end
+    if item == nil then return nil, why_not(value, key, path.written(keys, i - 1)) end
     value = item
   end
   return value

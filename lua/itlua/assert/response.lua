@@ -22,7 +22,7 @@ local show = require "itlua.show"
 local response = {}
 
 local KEY, TEXT = "__itlua_response", "assertion.itlua.text"
-local max_body_lines, max_body_bytes = 30, 4000
+local max_body_lines, max_body_bytes, body_width = 30, 4000, 88
 
 -- ---- how a response is shown
 
@@ -36,6 +36,12 @@ local function indented(text, prefix)
   return (prefix .. text:gsub("\n", "\n" .. prefix):gsub("\n%s+\n", "\n\n"))
 end
 
+-- JSON for people: indented, what is short on one line.
+local function pretty_json(value)
+  local pretty = value ~= nil and try(require("itlua.json").encode, value, { pretty = true })
+  return pretty and show.folded(pretty, body_width)
+end
+
 -- The body, JSON pretty-printed, the beginning of what is long.
 local function body_excerpt(r)
   -- Asking a stream for its body would wait for its end.
@@ -44,9 +50,7 @@ local function body_excerpt(r)
   if type(body) ~= "string" or body == "" then return "(no body)" end
   local ok, json = pcall(require, "itlua.json")
   if ok and body:find "^%s*[%[{]" then
-    local value = try(json.decode, body, { ordered = true })
-    local pretty = value ~= nil and try(json.encode, value, { pretty = true })
-    body = pretty or body
+    body = pretty_json((try(json.decode, body, { ordered = true }))) or body
   end
   if not utf8.len(body) or body:find "%z" then return ("(%d bytes, not text)"):format(#body) end
   body = body:gsub("\r\n", "\n"):gsub("\n$", "")
@@ -83,9 +87,31 @@ end
 -- Assertions that the body has no part in.
 local about_head = { header = true, faster_than = true }
 
+-- Of a large document what is around a path: the object or list that it leads into.
+local function around(r, where)
+  local keys = #r.body > max_body_bytes // 4 and path.parse(where)
+  if not keys or #keys < 1 then return nil end
+  local value = try(function() return require("itlua.json").decode(r.body, { ordered = true }) end)
+  for n = #keys - 1, 0, -1 do
+    local found = value ~= nil and path.get(value, table.move(keys, 1, n, 1, {}))
+    if type(found) == "table" then
+      local text = pretty_json(found)
+      local _, breaks = (text or ""):gsub("\n", "")
+      if not text or #text > max_body_bytes or breaks >= max_body_lines then return nil end
+      return (n > 0 and path.written(keys, n) .. ": " or "") .. text
+    end
+  end
+end
+
 -- What follows the first sentence of a failure: the body and how to repeat the request.
-local function appendix(r, name)
-  local parts = { not about_head[name] and "\n\n" .. indented(body_excerpt(r), "  ") or nil }
+local function appendix(r, name, where)
+  local shown
+  if type(r.body) == "string" and name == "json" and type(where) == "string" then shown = try(around, r, where) end
+  -- Of what does not match the differing paths are named; the rest of a large body says nothing.
+  if name == "matches" and type(where) == "table" and type(r.body) == "string" and #r.body > max_body_bytes then
+    shown = ("(the body has %d bytes)"):format(#r.body)
+  end
+  local parts = { not about_head[name] and "\n\n" .. indented(shown or body_excerpt(r), "  ") or nil }
   local curl = r.as_curl and try(r.as_curl, r)
   if curl then parts[#parts + 1] = "\n\nrequest  " .. curl end
   return table.concat(parts)
@@ -313,11 +339,12 @@ function response.install(luassert, matcher, namespaces)
         return before.callback(state, args, (level or 1) + 1)
       end
       local ok, expected, unexpected, value = assertion(r, args, matcher)
+      local about = args[1]
       if args.message ~= nil then state.failure_message = args.message end
       -- luassert prints the arguments into its message: here the one argument is the whole text.
       if ok ~= state.mod then
         for i = args.n, 1, -1 do args[i] = nil end
-        args[1], args.n, args.nofmt = (state.mod and expected or unexpected) .. appendix(r, name), 1, { true }
+        args[1], args.n, args.nofmt = (state.mod and expected or unexpected) .. appendix(r, name, about), 1, { true }
       end
       entry.positive_message, entry.negative_message = TEXT, TEXT
       local chain = luassert.state()

@@ -6,6 +6,7 @@ local diff_text = {}
 
 local inline = 36 -- bytes of a value that still stands in a column
 local context = 24 -- bytes shown before and after what differs in a string
+local alone = 160 -- and of one where the other is empty
 
 local function width(s) return utf8.len(s) or #s end
 
@@ -24,10 +25,10 @@ local function first_difference(a, b)
   return at
 end
 
-local function around(s, at)
+local function around(s, at, after)
   local from = math.max(1, at - context)
   while from > 1 and s:byte(from) & 0xC0 == 0x80 do from = from - 1 end
-  local part = show.cut(s:sub(from), at - from + context)
+  local part = show.cut(s:sub(from), at - from + after)
   return (from > 1 and '"…' or '"') .. show.escape(part) .. (from + #part - 1 < #s and '…"' or '"')
 end
 
@@ -48,8 +49,9 @@ local function strings(entry)
     where = ("character %d"):format((utf8.len(a:sub(1, at - 1)) or at - 1) + 1)
   end
   local lengths = #a == #b and ("both %d bytes"):format(#a) or ("%d bytes expected, got %d"):format(#a, #b)
-  return { ("differs from %s on (%s)"):format(where, lengths), "expected  " .. around(a, at),
-    "got       " .. around(b, at) }
+  local after = (a == "" or b == "") and alone or context
+  return { ("differs from %s on (%s)"):format(where, lengths), "expected  " .. around(a, at, after),
+    "got       " .. around(b, at, after) }
 end
 
 local function expected_text(entry, limit)

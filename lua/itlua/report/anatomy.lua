@@ -78,21 +78,21 @@ end
 
 --- The message's lines. Where there is a readable diff it stands in for luassert's print of both values.
 ---@param record itlua.report.record
----@param verbose? boolean     both
 ---@return string[] message, string[]? diff, string? position     of what raised it, if that is not the spec
 ---@return string? curl        the request that the message ended with (assert.response), taken out of it
-function anatomy.message(record, verbose)
+---@return string[]? values    luassert's print, where a diff stands in for it
+function anatomy.message(record)
   local problem = record.event or {}
   local message, position = split_message(record)
   local diff = problem.diff and problem.diff ~= "" and text.lines(text.visible(problem.diff)) or nil
-  if diff and not verbose then
-    local at = message:find("\nPassed in:\n", 1, true)
-    if at then message = message:sub(1, at - 1) end
-  elseif not diff and not verbose then
+  local at, values = diff and message:find("\nPassed in:\n", 1, true), nil
+  if at then
+    message, values = message:sub(1, at - 1), text.lines(text.visible(message:sub(at + 1)))
+  elseif not diff then
     message = compact(message)
   end
   local said, curl = message:match "^(.-)\n\nrequest  (curl [^\n]*)$"
-  return text.lines(text.visible(said or message)), diff, position, curl
+  return text.lines(text.visible(said or message)), diff, position, curl, values
 end
 
 -- The lines that a recording brought along: its spec may be elsewhere by now, or have changed.
@@ -233,6 +233,19 @@ end
 function anatomy.cause(record)
   local said = record.event and record.event.cause
   return said and said ~= "" and text.lines(text.visible(said)) or nil
+end
+
+--- What failures with one cause have in common: the message of an error without what differs by chance. Nil for what
+--- an assertion found: that two values differ is no cause.
+---@param record itlua.report.record
+---@return string?
+function anatomy.story(record)
+  local problem = record.event or {}
+  if problem.cause_key then return problem.cause_key end
+  if record.kind ~= "error" then return nil end
+  local message = (record.message or ""):gsub("^[^\n]-:%d+: ", ""):match "^[^\n]*"
+  message = message:gsub("0x%x+", "0x"):gsub("%d+", "#")
+  return table.concat({ problem.error_kind or "", problem.error_code or "", message }, "\0")
 end
 
 --- The stack's frames, outermost last, without itlua's own and C's.

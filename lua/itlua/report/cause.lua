@@ -23,6 +23,8 @@ local groups = { "world", "http", "data", "spec" }
 ---@field waits table[]            what tasks waited for when the deadline came
 ---@field transactions table[]     {pid, name, database, query, seconds}: sessions that stand idle in a transaction
 ---@field left table<string, { name: string, place: string, line: string }>   what earlier tests have left, by table or key
+---@field earlier { at: number, statement: string, name?: string, place?: string }[]   statements that put rows into the table
+---of a row that is there already, the latest first, and the tests that sent them
 ---@field printed string           what the test has printed, as far as known
 local Facts = {}
 Facts.__index = Facts
@@ -42,7 +44,7 @@ function cause.facts(problem, left, printed)
     problem = problem, kind = problem.error_kind, code = problem.error_code,
     message = (problem.message or ""):gsub("^[^%s:]-%.lua:%d+: ", "", 1), -- without the position in front
     spans = decoded(problem.timeline), services = decoded(problem.services), waits = decoded(problem.waits),
-    transactions = decoded(problem.transactions),
+    transactions = decoded(problem.transactions), earlier = decoded(problem.earlier_rows),
     left = left or {}, printed = printed or "",
   }, Facts)
   table.sort(self.spans, function(a, b) return (a.at or 0) < (b.at or 0) end)
@@ -162,11 +164,18 @@ local function remember_left(self, ev)
   end
 end
 
+-- The test of a file that ran at a time; nil where none did.
+local function test_at(self, file, at)
+  for _, test in ipairs(self.ran[file] or {}) do
+    if at >= test.at - 0.002 and at <= test.at + test.seconds + 0.002 then return test end
+  end
+end
+
 local on = {}
 
-function on.run_start(self) self.left, self.running, self.printed = {}, {}, {} end
+function on.run_start(self) self.left, self.running, self.printed, self.ran = {}, {}, {}, {} end
 
-function on.file_start(self, ev) self.running[ev.file], self.printed[ev.file] = {}, nil end
+function on.file_start(self, ev) self.running[ev.file], self.printed[ev.file], self.ran[ev.file] = {}, nil, {} end
 
 function on.test_start(self, ev)
   local running = self.running[ev.file]
@@ -181,12 +190,17 @@ end
 
 function on.test_end(self, ev)
   if ev.left then remember_left(self, ev) end
-  local running = self.running[ev.file]
+  local running, ran = self.running[ev.file], self.ran[ev.file]
+  local start = running and running[ev.id]
+  if start and ran and start.at then
+    ran[#ran + 1] = { at = start.at, seconds = ev.seconds or 0, name = start.own or start.name,
+      place = ("%s:%d"):format(start.source or ev.file, start.line) }
+  end
   if running then running[ev.id] = nil end
   self.printed[ev.file] = nil
 end
 
-function on.file_end(self, ev) self.running[ev.file], self.printed[ev.file] = nil, nil end
+function on.file_end(self, ev) self.running[ev.file], self.printed[ev.file], self.ran[ev.file] = nil, nil, nil end
 
 -- ---- the rules
 
@@ -222,7 +236,12 @@ function Watch:event(ev)
   local handler = on[ev.ev]
   if handler then handler(self, ev) end
   if ev.ev ~= "problem" or ev.kind == "pending" or ev.cause then return ev end
-  local said, key = cause.of(cause.facts(ev, self.left, self.printed[ev.file or ""]))
+  local facts = cause.facts(ev, self.left, self.printed[ev.file or ""])
+  for _, statement in ipairs(facts.earlier) do
+    local test = test_at(self, ev.file, tonumber(statement.at) or 0)
+    if test then statement.name, statement.place = test.name, test.place end
+  end
+  local said, key = cause.of(facts)
   if not said then return ev end
   local copy = {}
   for name, value in pairs(ev) do copy[name] = value end
@@ -232,7 +251,7 @@ end
 
 --- One that watches the events of a run.
 function cause.watch()
-  return setmetatable({ left = {}, running = {}, printed = {} }, Watch)
+  return setmetatable({ left = {}, running = {}, printed = {}, ran = {} }, Watch)
 end
 
 return cause

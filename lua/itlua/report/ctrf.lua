@@ -44,7 +44,7 @@ local function attempts_of(self, result)
     parts[i] = object {
       "attempt", tostring(i), "status", '"failed"', "duration", milliseconds(attempt.seconds),
       "message", first and shown(plain_text.first_line(first)),
-      "trace", first and quote(plain_text.body(attempt.records, self)), "stdout", printed(attempt),
+      "trace", first and quote(plain_text.body(attempt, self)), "stdout", printed(attempt),
       "start", attempt.at and milliseconds(attempt.at),
     }
   end
@@ -97,7 +97,7 @@ local function test(self, result)
     "start", result.at and milliseconds(result.at), "stop", result.at and milliseconds(result.at + (result.seconds or 0)),
     "suite", list(suite), "message", failed and first and shown(plain_text.first_line(first)) or
       result.pending and result.pending ~= "" and shown(result.pending),
-    "trace", failed and first and quote(plain_text.body(result.records, self)),
+    "trace", failed and first and quote(plain_text.body(result, self)),
     "snippet", failed and first and snippet(self, first), "line", result.line and result.line > 0 and tostring(result.line),
     "rawStatus", '"' .. result.status .. '"', "tags", #tags > 0 and list(tags), "type", '"integration"',
     "filePath", (result.place or result.file) and shown(result.place or result.file),

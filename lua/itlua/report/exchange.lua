@@ -1,10 +1,12 @@
 --- What went to and fro in an operation of the timeline (`data` of a span, see event.lua), as text: on one line, or whole.
 
+local show = require "itlua.show"
 local text = require "itlua.report.text"
 
 local exchange = {}
 
 local SHORT = 400 -- bytes of a part looked at for the one line
+local WIDTH = 80 -- columns of a document's lines
 
 local function json() return require "itlua.json" end
 
@@ -51,6 +53,9 @@ function exchange.short(span)
   if data.value ~= nil and span.what == "sql" and span.outcome:find "row" then
     parts[#parts + 1] = shown(data.value, SHORT)
   end
+  if span.what:find "^kafka" and data.topic and data.value ~= nil then
+    parts[#parts + 1] = "sent " .. shown(data.value, SHORT)
+  end
   if span.what == "redis" and type(data.reply) == "table" then parts[#parts + 1] = shown(data.reply, SHORT) end
   local printed = filled(data.stderr) and data.stderr or data.stdout
   if filled(printed) then parts[#parts + 1] = "printed " .. shown(last_line(printed), SHORT) end
@@ -60,7 +65,7 @@ end
 local function add_text(lines, indent, s)
   if type(s) == "string" and s:find "^%s*[{%[]" then
     local ok, pretty = pcall(function() return json().encode(json().decode(s, { ordered = true }), { pretty = true }) end)
-    if ok then s = pretty end
+    if ok then s = show.folded(pretty, WIDTH) end
   end
   for _, line in ipairs(text.lines(text.visible(tostring(s)))) do lines[#lines + 1] = indent .. line end
 end

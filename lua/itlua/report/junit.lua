@@ -42,7 +42,7 @@ local function outcome(self, result)
   if not first then return ('<%s type="%s" message="no details"/>'):format(status, status) end
   return ("<%s%s>%s</%s>"):format(status, xml.attributes { "type", plain_text.kind(first), "message",
     plain_text.first_line(first) },
-    xml.text(plain_text.body(result.records, self)), status)
+    xml.text(plain_text.body(result, self)), status)
 end
 
 local function printed(capture)
@@ -58,7 +58,7 @@ local function attempts(self, result, status, children)
       local out = attempt.printed and not attempt.printed:empty() and printed(attempt.printed) or ""
       children[#children + 1] = ("<%s%s><stackTrace>%s</stackTrace>%s</%s>"):format(name,
         xml.attributes { "message", plain_text.first_line(first), "type", plain_text.kind(first) },
-        xml.text(plain_text.body(attempt.records, self)), out, name)
+        xml.text(plain_text.body(attempt, self)), out, name)
     end
   end
 end

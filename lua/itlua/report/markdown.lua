@@ -55,7 +55,7 @@ local function keep_failure(self, result)
   local first = results.first(result) or { message = "no details", test = result.start }
   local event = first.event or {}
   local summary = plain_text.summary(first)
-  local key = event.cause_key or plain_text.kind(first) .. summary:gsub("0x%x+", "0x"):gsub("%d+", "#")
+  local key = anatomy.story(first) or result
   local group = self.causes[key]
   if not group then
     group = { says = event.cause and text.one_line(event.cause:match "^[^\n]*") or summary, count = 0, files = {},
@@ -72,10 +72,7 @@ local function keep_failure(self, result)
   local parts = { ("<details><summary>✗ <b>%s</b> &nbsp; %s%s</summary>\n\n"):format(html(results.title(result)),
     html(place(result)),
     result.seconds and " &nbsp; " .. text.duration(result.seconds) or "") }
-  parts[2] = fenced(cut(plain_text.body(result.records, self)))
-  if result.printed and not result.printed:empty() then
-    parts[#parts + 1] = "\noutput\n\n" .. fenced(cut(text.captured(result.printed:text(), false)))
-  end
+  parts[2] = fenced(cut(plain_text.body(result, self, true)))
   parts[#parts + 1] = "\n</details>\n"
   self.failures[#self.failures + 1] = table.concat(parts)
 end

@@ -92,9 +92,15 @@ local function left_rows(run)
       entries[#entries + 1] = ("and %d more"):format(#run.left - 10)
       break
     end
-    local by = item.record and ("by %q (%s:%d)"):format(item.record.test.own or item.record.name, item.record.test.file,
-      item.record.line) or item.file and "by " .. item.file or "outside any file"
-    for line in item.left:gmatch "[^\n]+" do entries[#entries + 1] = text.visible(line) .. "   " .. by end
+    local by = item.record and ("by \"%s\" (%s:%d)"):format(text.one_line(item.record.test.own or item.record.name),
+      item.record.test.file, item.record.line) or item.file and "by " .. item.file or "outside any file"
+    local lines = text.lines(text.visible(item.left))
+    if #lines == 1 and text.width(lines[1]) + text.width(by) + 14 <= run.view.columns then
+      entries[#entries + 1] = lines[1] .. "   " .. by
+    else
+      entries[#entries + 1] = by
+      for _, line in ipairs(lines) do entries[#entries + 1] = "  " .. line end
+    end
   end
   return entries
 end
@@ -127,8 +133,15 @@ local function shared_causes(run)
 end
 
 local function service_rows(ev)
-  local entries = {}
-  for line in (ev.services or ""):gmatch "[^\n]+" do entries[#entries + 1] = text.visible(line) end
+  local entries, names, widest = {}, {}, 0
+  for line in (ev.services or ""):gmatch "[^\n]+" do
+    local name, what = text.visible(line):match "^(%S+)%s%s+(.*)$"
+    names[#names + 1] = { name or text.visible(line), what or "" }
+    widest = math.max(widest, name and math.min(24, text.width(name)) or 0)
+  end
+  for i, entry in ipairs(names) do
+    entries[i] = entry[2] == "" and entry[1] or text.pad(entry[1], widest) .. "  " .. entry[2]
+  end
   return entries
 end
 

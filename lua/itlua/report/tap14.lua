@@ -39,10 +39,11 @@ local function diagnostics(self, result)
     add(lines, "kind", plain_text.kind(first))
   end
   add(lines, "duration_ms", result.seconds and tonumber(("%.3f"):format(result.seconds * 1000)))
-  if first then add(lines, "detail", plain_text.body(result.records, self)) end
+  if first then add(lines, "detail", plain_text.body(result, self)) end
   if result.flaky then add(lines, "flaky", true) end
   add(lines, "attempts", result.attempts and #result.attempts + 1)
   add(lines, "output", results.failed(result) and result.printed and text.captured(result.printed:text(), false) or nil)
+  add(lines, "left_open", results.failed(result) and result.left or nil)
   lines[#lines + 1] = "  ...\n"
   return table.concat(lines, "\n")
 end

@@ -44,16 +44,6 @@ local function names_of(self, record)
   return names
 end
 
--- What failures with one cause have in common: the message without what differs by chance.
-local function cause_of(record)
-  local problem = record.event or {}
-  if problem.cause_key then return problem.cause_key end
-  local message = (record.message or ""):gsub("^[^\n]-:%d+: ", ""):match "^[^\n]*"
-  message = message:gsub("0x%x+", "0x"):gsub("%d+", "#")
-  if record.kind ~= "error" then return nil end
-  return table.concat({ problem.error_kind or "", problem.error_code or "", message }, "\0")
-end
-
 local function file_state(self, file)
   local state = self.files[file or ""]
   if not state then
@@ -69,7 +59,7 @@ local function print_failure(self, record, printed)
   self.failed[#self.failed + 1] = { record = record, names = names }
   if self.after == "file" then say(self, "\n") end
   self.after = "failure"
-  local cause = cause_of(record)
+  local cause = anatomy.story(record)
   if cause and not self.verbose then
     local group = self.causes[cause] or { count = 0, files = {}, message = (anatomy.cause(record)
       or anatomy.message(record))[1] }

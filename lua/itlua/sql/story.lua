@@ -1,5 +1,5 @@
---- What a report tells of statements: text, parameters, rows; and, of a statement that did not come back, which sessions stand
--- in a transaction and may hold what it waits for.
+--- What a report tells of statements: text, parameters, rows; of one that did not come back, which sessions stand in a
+-- transaction and may hold what it waits for; of a row that is there already, which statements may have put it there.
 
 local core = require "itlua.core"
 local evidence = require "itlua.evidence"
@@ -73,12 +73,40 @@ local function open_transactions(event)
   end
 end
 
+-- ---- who put a row there that is in the way
+
+local CANDIDATES = 8 -- statements
+
+-- The table that a statement puts rows into, without its schema.
+local function target_of(statement)
+  local name = statement:lower():match "^%s*insert%s+into%s+([%w_.\"]+)" or statement:lower():match "^%s*copy%s+([%w_.\"]+)"
+  return name and name:gsub('"', ""):match "[^.]+$"
+end
+
+-- What this file's tests before this one have put into the table, as far as the timeline reaches back; times on the wall
+-- clock, by which a report finds out which test that was.
+local function earlier_rows(event)
+  if event.error_code ~= "23505" or not event.error_table then return nil end
+  local spans, list = core.timeline(0), {}
+  local began, ahead = require("itlua.run").began or math.huge, core.clock() - core.now()
+  for i = #spans, 1, -1 do
+    local span = spans[i]
+    if span.at < began and span.what:find "^sql" and target_of(span.detail) == event.error_table:lower()
+      and not span.outcome:find("duplicate", 1, true) then
+      list[#list + 1] = { at = span.at + ahead, statement = span.detail }
+      if #list == CANDIDATES then break end
+    end
+  end
+  return list[1] and require("itlua.json").encode(list, { utf8 = "replace" }) or nil
+end
+
 --- The connection is one of those whose statements may be found waiting.
 ---@param connection itlua.sql.Connection
 function story.follow(connection)
   if not offered then
     offered = true
     evidence.offer("transactions", open_transactions)
+    evidence.offer("earlier_rows", earlier_rows)
   end
   connections[connection] = true
 end

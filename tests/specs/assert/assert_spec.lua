@@ -115,6 +115,20 @@ describe("assert.response", function()
       "<p>")).has.json("a") end))
   end)
 
+  it("shows of a large document what is around the path", function()
+    local items = {}
+    for i = 1, 60 do items[i] = { sku = "chair-" .. i, quantity = i, tags = { "a", "b" }, note = ("lorem "):rep(8) } end
+    local large = response(201, json.encode { items = items, state = "new" })
+    local said = failure(function() assert.response(large).has.json("items[3].quantity", 4) end)
+    assert.matches('items%[3%]: {\n +"note": ', said)
+    assert.truthy(said:find('"tags": [ "a", "b" ]', 1, true), said)
+    assert.is_nil(said:find("chair-4", 1, true), said)
+    said = failure(function() assert.response(large).matches { state = "old" } end)
+    assert.matches('state   expected "old"   got "new"', said)
+    assert.matches("%(the body has %d+ bytes%)", said)
+    assert.is_nil(said:find("chair", 1, true), said)
+  end)
+
   it("matches a part of the body", function()
     assert.response(refused).matches { error = "validation", details = { { value = 0 } } }
     assert.response(refused).matches { details = { { value = match.is_number() } } }
@@ -238,6 +252,18 @@ end)
 
 describe("failing comparisons", function()
   local notes, install = {}, require("itlua.assert").install
+
+  it("look into objects that look their fields up, as headers do", function()
+    local diff = require "itlua.diff"
+    local headers = response(200, "", { ["X-Trace"] = "abc", ["Cache-Control"] = "no-store" }).headers
+    local function of(expected) return diff.of_failure { assertion = "same", positive = true, n = 2, expected, headers } end
+    local function lines_of(expected) return (of(expected):gsub(" +", " ")) end
+    assert.equal('2 of 3 values differ\n cache-control unexpected "no-store"\n etag expected "1" missing',
+      lines_of { ["x-trace"] = "abc", etag = "1" })
+    assert.equal('1 of 2 values differs\n x-trace expected "abd" got "abc"',
+      lines_of { ["x-trace"] = "abd", ["CACHE-control"] = "no-store" })
+    assert.matches("no plain table", of { ["x-trace"] = "abc", ["cache-control"] = "no-store" })
+  end)
 
   it("keep luassert's message and note what they compared", function()
     local namespaces = require "luassert.namespaces"

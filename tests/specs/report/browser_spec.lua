@@ -215,6 +215,34 @@ describe("the HTML report in Chromium #heavy", function()
     page:size(1400, 900)
   end)
 
+  it("keeps its cards and tables within the page, however long what differs is", function()
+    local long = ("lorem ipsum "):rep(30)
+    local file = folder:write("long.html", replay.print("html", replay.run {
+      { status = "failure", message = "spec/orders_spec.lua:11: Expected objects to be the same.", problem = {
+        diff = "2 of 41 values differ\n  items[40]               unexpected { note = \"" .. long .. "\" }\n"
+          .. "  items[17].quantity   expected 18   got 17",
+        timeline = '[{"at":2,"seconds":1,"what":"redis","detail":"SECOND","outcome":""},'
+          .. '{"at":1,"seconds":3,"what":"sql.query","detail":"FIRST","outcome":"still waiting"}]' } },
+    }, { program = "itlua", read = function() end }))
+    for _, width in ipairs { 380, 800, 1280 } do
+      page:size(width, 900)
+      for _, where in ipairs { "/", "/test/spec%2Forders_spec.lua%3A10" } do
+        page:open(file, where)
+        assert.equal("", page:eval [[(() => { const main = document.querySelector("main");
+          const out = Array.from(main.querySelectorAll("*")).filter(n => !n.closest(".scroll, pre, table, .said") &&
+            n.getBoundingClientRect().right > innerWidth + 1).map(n => n.outerHTML.slice(0, 80));
+          return main.scrollWidth <= main.clientWidth + 1 ? "" : out[0] || "wide"; })()]], where .. " at " .. width)
+      end
+    end
+    assert.equal("items[40]|nothing|items[17].quantity|18|17", page:eval [[
+      Array.from(document.querySelectorAll(".differs tbody tr > *")).map(cell => cell.textContent)
+        .filter(s => !s.startsWith("{")).join("|")]])
+    assert.equal("FIRST|SECOND", page:eval [[
+      Array.from(document.querySelectorAll(".target")).map(node => node.textContent).join("|")]])
+    quiet()
+    page:size(1400, 900)
+  end)
+
   it("tells a screen reader what is what", function()
     page:open(files.small, LIFECYCLE)
     local seen = {}

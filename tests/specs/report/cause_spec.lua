@@ -141,6 +141,34 @@ describe("the likely cause", function()
     assert.equal("23505 customers", seen[5].cause_key)
   end)
 
+  it("says which test of the file put a row there", function()
+    local seen = {}
+    local group = report.group({ { event = function(_, ev) seen[#seen + 1] = ev end } })
+    local file = "specs/a_spec.lua"
+    local function failing(rows, key)
+      for _, ev in ipairs {
+        { ev = "run_start" }, { ev = "file_start", file = file },
+        { ev = "test_start", file = file, id = 1, name = "customers are stored", own = "are stored", line = 7, at = 1000 },
+        { ev = "test_end", file = file, id = 1, status = "success", seconds = 1 },
+        { ev = "test_start", file = file, id = 2, name = "customers are many", own = "are many", line = 12, at = 1002 },
+        { ev = "test_end", file = file, id = 2, status = "success", seconds = 1 },
+        { ev = "problem", file = file, id = 3, kind = "error", error_kind = "sql", error_code = "23505",
+          error_table = "customers", earlier_rows = json.encode(rows),
+          message = "duplicate key value\n  detail: Key (email)=(" .. key .. ") already exists." },
+      } do group:event(ev) end
+      return seen[#seen].cause
+    end
+    local rows = {
+      { at = 1002.5, statement = "INSERT INTO customers VALUES ('b@x')" },
+      { at = 1000.5, statement = "INSERT INTO customers VALUES ('a@x')" },
+      { at = 999, statement = "INSERT INTO customers VALUES ('s@x')" },
+    }
+    assert.matches("\nput there by \"are stored\" %(specs/a_spec.lua:7%): INSERT INTO customers VALUES %('a@x'%)",
+      failing(rows, "a@x"))
+    assert.matches("\nput there by a setup or another hook: INSERT INTO customers VALUES %('s@x'%)", failing(rows, "s@x"))
+    assert.matches('\nthe last rows were put there by "are many" %(specs/a_spec.lua:12%)', failing(rows, "z@x"))
+  end)
+
   it("is the recorded one where there is one", function()
     local seen
     local group = report.group({ { event = function(_, ev) seen = ev end } })

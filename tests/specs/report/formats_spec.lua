@@ -26,6 +26,49 @@ local function checked(command, document)
   assert.equal(0, result.code, result.stderr .. result.stdout)
 end
 
+-- A test that compared two values, polled before, printed and left something open.
+local told = replay.run {
+  { name = "compares", status = "failure", output = "a word of its own\n", left = "server 127.0.0.1:4711",
+    message = "spec/orders_spec.lua:11: Expected objects to be the same.\nPassed in:\n(table: 0x1) {\n  [a] = 1 }\n"
+      .. "Expected:\n(table: 0x2) {\n  [a] = 2 }",
+    problem = { diff = "1 of 41 values differs\n  a   expected 2   got 1", cause = "it is one less", cause_key = "less",
+      curl = "curl http://x/", timeline = json.encode((function()
+        local spans = {}
+        for i = 1, 30 do
+          spans[i] = { at = i / 10, seconds = 0.01, what = "redis", outcome = "nil",
+            detail = i % 2 == 1 and "GET state" or "PING" }
+        end
+        return spans
+      end)()) } },
+  { name = "compares others", status = "failure", message = "spec/orders_spec.lua:21: Expected objects to be the same.",
+    problem = { diff = "1 of 7 values differs\n  b   expected 2   got 1" } },
+}
+
+describe("the anatomy of a failure", function()
+  local parts = { "compares", "Expected objects to be the same.", "expected 2   got 1", "▸ 11 │ local x = 1",
+    "GET state → nil", "PING → nil", "these 2, 14 times more", "it is one less", "itlua spec/orders_spec.lua:10 --seed 81733",
+    "curl http://x/" }
+  for _, kind in ipairs { "junit", "tap14", "ctrf", "markdown", "terminal" } do
+    it("has its order, and the differing paths instead of both values: " .. kind, function()
+      local printed, at = print_of(kind, told):gsub("\\n", "\n"), 1
+      for _, part in ipairs(parts) do
+        local found = printed:find(part, at, true)
+        assert.truthy(found, part .. " is not where it should be in\n" .. printed)
+        at = found + 1
+      end
+      assert.is_nil(printed:find("Passed in", 1, true), printed)
+      has(printed, "a word of its own")
+      has(printed, "server 127.0.0.1:4711")
+      local _, gets = printed:gsub("GET state → nil", "")
+      assert.equal(1, gets)
+    end)
+  end
+
+  it("makes no common cause of two assertions that found differences", function()
+    assert.is_nil(print_of("markdown", told):find("### Causes", 1, true))
+  end)
+end)
+
 describe("junit", function()
   it("has the attempts of a test that ran again", function()
     local document = print_of("junit", "plain")

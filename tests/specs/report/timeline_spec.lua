@@ -113,6 +113,25 @@ describe("the data of a timeline", function()
     database:stop()
   end)
 
+  it("of a row that is there already names what put rows into its table before", function()
+    local evidence, run = require "itlua.evidence", require "itlua.run"
+    local database <close> = postgres.start()
+    local db <close> = sql.connect(database:url())
+    db:exec "CREATE TABLE taken (id int PRIMARY KEY)"
+    db:exec "INSERT INTO public.taken VALUES (1), (2)"
+    local before = run.began
+    run.began = core.now()
+    local ok, err = pcall(db.exec, db, "INSERT INTO taken VALUES (2)")
+    assert.is_false(ok)
+    local event = { error_code = err.code, error_table = err.table or "taken" }
+    evidence.add_to(event)
+    run.began = before
+    local rows = json.decode(event.earlier_rows)
+    assert.equal("INSERT INTO public.taken VALUES (1), (2)", rows[1].statement)
+    assert.is_true(rows[1].at <= core.clock() and rows[1].at > core.clock() - 600)
+    assert.is_nil(rows[2])
+  end)
+
   it("of Redis is the command and its reply", function()
     local started = redis_server.start()
     local r = redis.connect(started.url)
@@ -135,6 +154,21 @@ describe("the data of a timeline", function()
     assert.same({ commands = { { "SET", "a", "1" }, { "GET", "a" } }, replies = { "OK", "1" } }, pipeline[1].data)
     r:close()
     started.process:close()
+  end)
+
+  it("says what a task waits for inside of an operation of ours", function()
+    local capture, task = require "itlua.capture", require "itlua.task"
+    local since = core.mark()
+    local created = capture.new { name = "orders.created", what = "made up" }
+    local waiting = task.spawn(function() created:wait_for({ a = 1 }, { timeout = 60 }) end)
+    local waits
+    task.eventually(function()
+      waits = core.waits(since)
+      return waits[1] and waits[1].what == "wait_for"
+    end, { timeout = 20 })
+    assert.equal("orders.created: { a = 1 }", waits[1].detail)
+    waiting:cancel()
+    created:close()
   end)
 
   it("of a span made in Lua is the table that it was given", function()

@@ -15,6 +15,20 @@ local function table_of(facts)
   return facts.problem.error_table or facts.message:match 'relation "([^"]+)"' or facts.message:match "table \"?([%w_.]+)"
 end
 
+-- The earlier statement that has put the row there: the one that names its key, else the last. Sure where it names it.
+local function culprit(facts)
+  local values = (facts.message:match "Key %(.-%)=%((.-)%) already exists" or facts.problem.error_detail or "")
+    :gsub("^Key %(.-%)=%(", ""):gsub("%) already exists.*$", "")
+  for _, statement in ipairs(facts.earlier) do
+    local named = values ~= ""
+    for value in values:gmatch "[^,]+" do
+      named = named and tostring(statement.statement):find(value:match "^%s*(.-)%s*$", 1, true) ~= nil
+    end
+    if named then return statement, true end
+  end
+  return facts.earlier[1], #facts.earlier == 1
+end
+
 -- Who has put rows into a table: the test itself, or, where there is an audit, an earlier one.
 local function who_left(facts, name)
   local earlier = 0
@@ -33,6 +47,12 @@ local function who_left(facts, name)
     if where == name or where:match "[^.]+$" == name then
       return ("left by \"%s\" (%s): %s (audit)"):format(left.name, left.place, left.line)
     end
+  end
+  local statement, sure = culprit(facts)
+  if statement then
+    local who = statement.name and ("by \"%s\" (%s)"):format(statement.name, statement.place) or "by a setup or another hook"
+    return ("%s %s: %s"):format(sure and "put there" or "the last rows were put there", who,
+      text.clip(text.one_line(tostring(statement.statement)), 100))
   end
   return ("an earlier test left it: `itlua --audit` names the tests that leave rows in %s"):format(name)
 end

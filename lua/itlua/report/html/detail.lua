@@ -78,6 +78,16 @@ function detail.timeline(page, json, with_data)
   for _, span in ipairs(spans) do
     if type(span) == "table" and type(span.at) == "number" and span.at < start then start = span.at end
   end
+  -- What still went on when the test failed stands last in the events.
+  for i, span in ipairs(spans) do
+    if type(span) == "table" then span.order = i end
+  end
+  local function begins_before(a, b)
+    local a_at, b_at = type(a) == "table" and tonumber(a.at) or start, type(b) == "table" and tonumber(b.at) or start
+    if a_at ~= b_at then return a_at < b_at end
+    return (type(a) == "table" and a.order or 0) < (type(b) == "table" and b.order or 0)
+  end
+  table.sort(spans, begins_before)
   local parts, n = {}, 0
   for _, span in ipairs(spans) do
     if type(span) == "table" then

@@ -20,7 +20,8 @@ function diffNode(text) {
   for (const row of rows) {
     const found = /^\s*(.*?)\s{2,}expected\s+(.*?)\s{2,}got\s+(.*)$/.exec(row);
     const lone = !found && /^\s*(.*?)\s{2,}expected\s+(.*?)\s{2,}(missing)\s*$/.exec(row);
-    const m = found || lone;
+    const surplus = !found && !lone && /^\s*(\S.*?)\s{2,}unexpected (.*)$/.exec(row);
+    const m = found || lone || surplus && [row, surplus[1], 'nothing', surplus[2]];
     if (m) table.push(el('tr', {}, el('th', { scope: 'row' }, m[1]), el('td', { class: 'expected' }, m[2]), el('td', { class: 'got' }, m[3])));
     else if (row.trim()) notes.push(row);
   }
