@@ -1,7 +1,8 @@
 --- The events of a run: flat tables (strings, numbers, booleans only), one JSON line each under `-o jsonl`.
 -- A worker's spec engine emits them, the supervisor adds its own, and every reporter is a function of them and of
--- nothing else. `ev` names the kind. Times are seconds on the wall clock (`at`) or durations (`seconds`); lines count
--- from 1.
+-- nothing else. Files that run at the same time take turns: what is told of an attempt at a test stands together, but
+-- between two of a file there may be some of other files. `ev` names the kind. Times are seconds on the wall clock (`at`)
+-- or durations (`seconds`); lines count from 1.
 
 ---@class itlua.event.run_start    the supervisor's first
 ---@field ev "run_start"
@@ -141,13 +142,17 @@
 ---@field seconds number
 
 -- Events that reporters do not get, but what shows a run while it runs does, at once (`glimpse` in report/init.lua): those of
--- tests that run, long before their file's events are delivered together, and these.
+-- tests that run, before they have ended, and these.
 
 ---@class itlua.event.waiting    a test that takes long
 ---@field ev "waiting"
 ---@field file string
 ---@field id integer
 ---@field what string         what it waits for: "sql SELECT pg_sleep(60)"
+
+---@class itlua.event.file_again    its worker died: it waits to run once more, of which only what is new will be told
+---@field ev "file_again"
+---@field file string
 
 ---@class itlua.event.service    one of itlua.lua's
 ---@field ev "service"

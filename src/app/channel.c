@@ -1,9 +1,10 @@
 /*
  * channel.c - the worker's end of the stream of events.
  *
- * Lines are collected in the shared memory and written when it is half full, at the end of a file, and at most a moment
- * after the worker began to wait. `fill` counts bytes behind `written`; the order of the stores makes what is in neither
- * place, or in both, impossible to lose or to count twice: whoever reads after a death skips what it received.
+ * Lines are collected in the shared memory and written when it is half full, at the end of a file, at most a moment after
+ * the worker began to wait, or a little later while it does not (the thread of output.c). `fill` counts bytes behind
+ * `written`; the order of the stores makes what is in neither place, or in both, impossible to lose or to count twice:
+ * whoever reads after a death skips what it received.
  */
 #include "channel.h"
 
@@ -23,7 +24,7 @@
 #define MSG_NOSIGNAL 0
 #endif
 
-enum { SOON = 10 /* milliseconds */ };
+enum { SOON = 10, STALE = 100 }; /* milliseconds */
 
 static struct {
   it_shared *shared;
@@ -82,6 +83,16 @@ void it_channel_write(const char *lines, size_t size) {
 static void soon_over(uv_timer_t *timer) {
   (void)timer;
   it_channel_flush();
+}
+
+/* Where a spec has closed the socket, the test that did so comes to its end first. */
+void it_channel_flush_stale(void) {
+  int type;
+  socklen_t size = sizeof type;
+  if (!channel.shared || getsockopt(IT_FD_EVENTS, SOL_SOCKET, SO_TYPE, &type, &size) != 0) return;
+  pthread_mutex_lock(&channel.lock);
+  if (it_now() - channel.flushed_at > (uint64_t)STALE * 1000000u) flush_locked();
+  pthread_mutex_unlock(&channel.lock);
 }
 
 /* The loop is about to wait: what was collected must not wait with it, but ten waits a millisecond need no ten writes. */

@@ -20,6 +20,8 @@ void it_channel_close(void);
 void it_channel_write(const char *lines, size_t size);
 /* Writes what was collected to the socket. */
 void it_channel_flush(void);
+/* The same, unless it was done a moment ago; called again and again while the loop may be busy. */
+void it_channel_flush_stale(void);
 
 /* From now on what is printed goes on this account (NULL: nobody's); what was printed before went on the last one. */
 void it_output_switch(it_account *account);

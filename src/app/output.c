@@ -4,6 +4,7 @@
  * Descriptors 1 and 2 are one pipe. A thread reads it into the shared memory, so that nobody who prints ever has to wait for
  * the worker's loop. At every mark (a test begins or ends, another state's turn comes) the worker itself reads what is left:
  * what was printed before the mark is on the old account, exactly. Beyond an account's limit only the last is kept.
+ * The thread sees to it that events leave, too: while a test computes the loop does nothing.
  */
 #include "output.h"
 
@@ -21,7 +22,7 @@
 #include "channel.h"
 #include "frame.h"
 
-enum { TAIL = 16 << 10 };
+enum { TAIL = 16 << 10, LOOK_MS = 100 };
 
 static struct {
   it_shared *shared;
@@ -112,7 +113,10 @@ static void *reader(void *unused) {
   const struct timespec pause = {0, 2000000};
   for (;;) {
     struct pollfd p[] = {{IT_FD_OUTPUT, POLLIN, 0}, {output.end[0], POLLIN, 0}};
-    if (poll(p, 2, -1) < 0 && errno != EINTR) return NULL;
+    int ready = poll(p, 2, LOOK_MS);
+    if (ready < 0 && errno != EINTR) return NULL;
+    it_channel_flush_stale();
+    if (ready == 0) continue;
     if (p[0].revents & ~POLLIN || p[1].revents) return NULL;
     pthread_mutex_lock(&output.lock);
     uint32_t before = atomic_load(&output.shared->output_fill);

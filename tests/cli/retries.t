@@ -160,3 +160,85 @@ What has a secret in its name is kept without it: the file runs again as a whole
   $ itlua --retries x
   itlua: --retries: must be a whole number, not 'x'
   [2]
+
+A test that takes its worker along runs again, too, and then goes on from there; here with other files beside it.
+
+  $ mkdir ../crash; cd ../crash; mkdir specs; echo 'return { history = false }' >itlua.lua
+  $ cat >specs/crash_spec.lua <<'END'
+  > local function tries() local f = io.open("tries", "a+") f:write("x") f:seek("set") local n = #f:read("a") f:close() return n end
+  > it("is fine", function() end)
+  > describe("the driver", function()
+  >   it("crashes twice", function()
+  >     print("last words")
+  >     if tries() <= tonumber(os.getenv "TIMES") then require("crash")[os.getenv "HOW"]() end
+  >   end)
+  > end)
+  > it("comes after", function() end)
+  > END
+  $ echo 'it("waits", function() require("itlua.task").sleep(0.3) end)' >specs/other_spec.lua
+  $ export TIMES=2 HOW=segfault; itlua --cpath="$FIXTURES/?.so" --retries 2 -o junit:junit.xml -o jsonl:events.jsonl -o terminal | grep -v slowest | sed 's/ \{2,\}/ /g'
+  itlua VERSION · 2 files · 2 workers × 1
+  
+  ✓ specs/other_spec.lua N s 1 test
+  ✓ specs/crash_spec.lua N s 3 tests, 1 flaky
+  
+   4 tests · 4 passed · 1 flaky · N s
+   flaky attempt 3 specs/crash_spec.lua:4 the driver · crashes twice
+   before: the worker process ended with signal 11 (Segmentation fault)
+   seed N
+   reports junit.xml · events.jsonl
+   output of passing tests is shown with -v
+  $ grep -c '<testcase' junit.xml; grep -c '<flakyError message="[^ ]* the worker process ended with signal 11' junit.xml
+  4
+  2
+  $ sed -n 's/.*"ev":"test_start".*"own":"crashes twice".*/start/p; s/.*"ev":"test_end".*"attempts":3,"flaky":true.*/flaky/p; s/.*"test_end".*"retried":true.*/again/p' events.jsonl
+  start
+  again
+  start
+  again
+  start
+  flaky
+  $ rm tries; itlua --cpath="$FIXTURES/?.so" --retries 1 -o TAP specs/crash_spec.lua
+  ok 1 - is fine
+  last words
+  last words
+  not ok 2 - the driver crashes twice
+  # specs/crash_spec.lua @ 4
+  # Failure message: specs/crash_spec.lua:4: the worker process ended with signal 11 (Segmentation fault)
+  not ok 3 - specs/crash_spec.lua
+  # specs/crash_spec.lua @ 4
+  # Failure message: specs/crash_spec.lua: what came after 'the driver crashes twice' did not run (signal 11 (Segmentation fault))
+  1..3
+  [1]
+
+So does one that is stuck in C; a crash and a failure are attempts alike.
+
+  $ rm tries; TIMES=1 HOW=hang; itlua --cpath="$FIXTURES/?.so" --retries 1 --timeout 0.5 -o TAP specs/crash_spec.lua
+  ok 1 - is fine
+  last words
+  last words
+  ok 2 - the driver crashes twice
+  ok 3 - comes after
+  1..3
+  $ rm tries; TIMES=1 HOW=abort; sed -i 's/^  end)$/    error("and fails")\n  end)/' specs/crash_spec.lua
+  $ itlua --cpath="$FIXTURES/?.so" --retries 2 -o TAP -o jsonl:events.jsonl specs/crash_spec.lua | grep -v '^last'; sed -n 's/.*"attempts":\([0-9]\).*/attempts \1/p' events.jsonl
+  ok 1 - is fine
+  not ok 2 - the driver crashes twice
+  # specs/crash_spec.lua @ 4
+  # Failure message: specs/crash_spec.lua:7: and fails
+  ok 3 - comes after
+  1..3
+  attempts 3
+
+The same in a plain busted project, where what is printed is told as it comes.
+
+  $ rm tries itlua.lua; TIMES=2 HOW=exit; sed -i '/and fails/d' specs/crash_spec.lua; itlua --cpath="$FIXTURES/?.so" --retries 2 specs -o plainTerminal
+  +last words
+  last words
+  last words
+  +++
+  4 successes / 0 failures / 0 errors / 0 pending / 1 flaky : N seconds
+  
+  Flaky -> specs/crash_spec.lua @ 4
+  the driver crashes twice
+  passed at attempt 3

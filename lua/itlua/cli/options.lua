@@ -59,11 +59,12 @@ add(run, "j jobs", "N", "count", "worker processes (default: one per core; 1 wit
 add(run, "concurrency", "N", "count", "files at a time in each worker (default: 8; 1 without an itlua.lua)")
 add(run, "timeout", "SECONDS", "number", "what a test may take; 0: for ever (default: 30)")
 add(run, "file-timeout", "SECONDS", "number", "what a file's body, a block's or a hook may take (default: 60)")
-add(run, "heartbeat", "SECONDS", "number", "how long a test may be silent in a log before it is mentioned (default: 30)")
+add(run, "heartbeat", "SECONDS", "number", "how long a test or file may be silent in a log until it is mentioned (default: 30)")
 add(run, "x fail-fast", nil, "flag", "stop after the first failure or error")
 add(run, "max-failures", "N", "count", "stop after N failures and errors")
 add(run, "k keep-going", nil, "flag", "go on after a failure or error", { negatable = true, default = true })
-add(run, "failed-first", nil, "flag", "first the files in which something failed last time", { negatable = true })
+add(run, "failed-first", nil, "flag", "first the files with what failed last time; in a file the order stays",
+  { negatable = true })
 add(run, "seed", "N", "integer", "seed of the random order and of math.random (default: another one each run)")
 add(run, "shuffle", nil, "flag", "random order of files and of the tests in each",
   { negatable = true, sets = { "shuffle-files", "shuffle-tests" } })
@@ -79,7 +80,7 @@ add(run, "in-process", nil, "flag", "run in this one process, for a debugger", {
 
 group = "Again"
 add(run, "watch", nil, "flag", "run again what each change touches; keys: Enter, f, p, t, q", { config = false })
-add(run, "retries", "N", "whole", "a test that fails runs up to N times again; one that passes then is flaky")
+add(run, "retries", "N", "whole", "a test that fails or crashes runs up to N times again; one that passes then is flaky")
 add(run, "repeat", "N", "count", "run everything N times", { default = 1 })
 add(run, "repeat-until-failure", nil, "flag", "run everything until something fails (--repeat N: N times at most)",
   { config = false })

@@ -1,10 +1,14 @@
 --- The supervisor: hands files to worker processes one by one, takes in what they tell, replaces those that die.
 --
--- A file's events are kept until it has ended and are then delivered together, so that a file that has to run again
--- leaves no trace of its first try. Where only one file can run at a time they are delivered as they come.
+-- Where several files run at the same time a test's events are kept until it has ended (its last attempt, where it is
+-- repeated) and are then delivered together; what stands outside tests is delivered as it comes. So files take turns in what
+-- is delivered, tests do not, and no more is held than one test of each file that runs. When a worker dies, its other files
+-- run again: a test that had not ended leaves no trace of its first try, and what was told is not told again (told.lua).
+-- Where only one file can run at a time everything is delivered as it comes.
 
 local core = require "itlua.core"
 local system = require "itlua.cli.core"
+local told = require "itlua.cli.told"
 local verdict = require "itlua.cli.verdict"
 
 ---@class itlua.cli.job
@@ -13,9 +17,12 @@ local verdict = require "itlua.cli.verdict"
 ---@field locks? string[]      nor anything that holds or shares one of these
 ---@field shares? string[]     nor anything that holds one of these
 ---@field started? boolean
----@field tries integer
----@field events? table[]      what is kept until it has ended
+---@field doubts integer       how often its worker died and nobody knew whose fault it was
+---@field events table[]       what is kept until a test has ended
 ---@field test? table          the test_start of the test that runs
+---@field told? itlua.cli.told   what was delivered, where the file may run again
+---@field again? boolean       it runs again: only what is new is delivered
+---@field fate? string         why it waits to run again
 
 ---@class itlua.cli.pool.plan
 ---@field jobs integer
@@ -25,6 +32,8 @@ local verdict = require "itlua.cli.verdict"
 ---@field stdin boolean        the worker keeps the standard input
 ---@field settings table       for the workers
 ---@field limit? integer       stop after so many failures and errors
+---@field retries? integer     a test that took its worker along runs so often again
+---@field whole? boolean       a file's events are kept until it has ended
 ---@field deliver fun(ev: table)
 ---@field glimpse? fun(ev: table, worker: integer)   told of everything as it comes
 ---@field on_interrupt fun(signal: string, seconds: number)
@@ -36,7 +45,7 @@ local pool = {}
 local TICK = 0.1        -- seconds between two looks at the workers' beats
 local GRACE = 2         -- seconds that a step may go on past its deadline
 local CLEANUP = 5       -- seconds between an interrupt and the end of patience
-local AT_MOST_TRIES = 2 -- of a file whose worker died for no known reason
+local MOST_DOUBTS = 2   -- deaths of a file's workers for no known reason, after which it is given up
 
 -- == handing out ==
 
@@ -75,8 +84,9 @@ end
 
 local function assign(self, worker, index)
   local job = table.remove(self.queue, index)
-  job.started, job.test, job.events = false, nil, nil
-  job.tries = job.tries + 1
+  job.started, job.test, job.events = false, nil, {}
+  job.again = job.told and job.told.began ~= nil
+  if job.again then job.told:again(self.plan.retries) end
   worker.jobs[job.path] = job
   worker.count = worker.count + 1
   mark(self, job, true)
@@ -113,15 +123,24 @@ local function try_to_start(self)
   self.unable = worker.message
 end
 
+-- What waits does not run any more. Of what was to run again something has been told: it gets its end.
+local function drop(self)
+  for _, job in ipairs(self.queue) do
+    local last = job.told and job.told.began and verdict.dropped(job) or {}
+    for _, ev in ipairs(last) do self.plan.deliver(ev) end
+  end
+  self.queue = {}
+end
+
 -- Nobody is there to run what is left.
 local function give_up(self)
   local left = #self.queue
-  self.queue = {}
   self.plan.deliver(verdict.no_worker(self.unable, left))
+  drop(self)
 end
 
 local function hand_out(self)
-  if self.stopping then self.queue = {} end
+  if self.stopping then drop(self) end
   while #self.queue > 0 do
     local index = choose(self)
     if not index then break end
@@ -165,9 +184,29 @@ local function let_go(self, worker, job)
   mark(self, job, false)
 end
 
+local function tell(self, job, ev)
+  deliver(self, ev)
+  if job.told then job.told:add(ev) end
+end
+
 local function commit(self, job)
-  for _, ev in ipairs(job.events or {}) do deliver(self, ev) end
-  job.events = nil
+  local events = job.events
+  for i = 1, #events do
+    local ev = events[i]
+    events[i] = nil
+    tell(self, job, ev)
+  end
+end
+
+-- Delivers, unless something may still come that belongs to it: a test goes on, or runs again, or somebody prints.
+local function take_in(self, job, ev)
+  if not self.parallel and not job.again then return tell(self, job, ev) end
+  if job.test or ev.retried or ev.ev == "output" or self.plan.whole then
+    job.events[#job.events + 1] = ev
+  else
+    commit(self, job)
+    tell(self, job, ev)
+  end
 end
 
 local function receive(self, worker, ev)
@@ -178,14 +217,12 @@ local function receive(self, worker, ev)
   if kind == "file_start" then
     ev.worker = worker.number
     job.started = true
-    if not self.streams then job.events = {} end
   elseif kind == "test_start" then
     job.test = ev
   elseif kind == "test_end" then
     job.test = nil
   end
-  if job.events then job.events[#job.events + 1] = ev
-  else deliver(self, ev) end
+  if job.again then job.told:pass(ev, job.take_in) else take_in(self, job, ev) end
   if kind == "file_end" then
     commit(self, job)
     let_go(self, worker, job)
@@ -212,25 +249,42 @@ local function conclude(self, worker, job, ended)
   let_go(self, worker, job)
 end
 
+local function queue_again(self, worker, job, ended)
+  job.fate = verdict.fate(ended, worker.stuck)
+  let_go(self, worker, job)
+  table.insert(self.queue, 1, job)
+  if self.plan.glimpse then self.plan.glimpse({ ev = "file_again", file = job.path }, worker.number) end
+end
+
+-- A test that took its worker along runs again where one that fails would: told of as an attempt that failed, and with the
+-- run to itself, so that it takes nobody else along.
+local function repeat_test(self, worker, job, ended)
+  local test = job.test
+  if not test or self.stopping or (test.attempt or 1) > (self.plan.retries or 0) then return false end
+  if job.again and job.told:repeats() then return false end -- it was told of
+  commit(self, job)
+  for _, ev in ipairs(verdict.attempt(job, ended, worker.stuck)) do tell(self, job, ev) end
+  job.told:spend(test)
+  job.alone = true
+  queue_again(self, worker, job, ended)
+  return true
+end
+
 -- What else was under way in it runs again, elsewhere. Where the culprit is not known each gets the run to itself.
 local function run_again(self, worker, guilty, ended)
   local again = {}
   for _, job in pairs(worker.jobs) do again[#again + 1] = job end
   table.sort(again, function(a, b) return a.index > b.index end)
   for _, job in ipairs(again) do
-    if not guilty and job.tries >= AT_MOST_TRIES then
-      conclude(self, worker, job, ended)
-    else
-      let_go(self, worker, job)
-      job.alone = job.alone or not guilty
-      table.insert(self.queue, 1, job)
-    end
+    if not guilty then job.doubts, job.alone = job.doubts + 1, true end
+    if job.doubts >= MOST_DOUBTS then conclude(self, worker, job, ended)
+    else queue_again(self, worker, job, ended) end
   end
 end
 
 local function interrupted_files(self, worker)
   for _, job in pairs(worker.jobs) do
-    if job.started then
+    if job.started or job.again then
       commit(self, job)
       for _, ev in ipairs(verdict.interrupted(job, self.stopping)) do deliver(self, ev) end
     end
@@ -249,7 +303,7 @@ local function worker_ended(self, worker, ended)
     interrupted_files(self, worker)
   elseif worker.count > 0 then
     local guilty = culprit(worker, ended)
-    if guilty then conclude(self, worker, guilty, ended) end
+    if guilty and not repeat_test(self, worker, guilty, ended) then conclude(self, worker, guilty, ended) end
     run_again(self, worker, guilty, ended)
   elseif ended.code ~= 0 or ended.signal ~= 0 then
     deliver(self, verdict.late(ended))
@@ -316,11 +370,12 @@ end
 function pool.run(files, plan)
   local self = {
     plan = plan, queue = {}, workers = {}, alive = 0, number = 0, running = 0, locked = {}, shared = {},
-    failed = plan.failed or 0,
-    parallel = plan.jobs * plan.concurrency > 1, streams = plan.jobs * plan.concurrency == 1,
+    failed = plan.failed or 0, parallel = plan.jobs * plan.concurrency > 1,
   }
   for i, job in ipairs(files) do
-    job.index, job.tries = i, 0
+    job.index, job.doubts, job.events = i, 0, {}
+    if plan.concurrency > 1 or plan.retries then job.told = told.new() end -- else only one can be under way
+    function job.take_in(ev) take_in(self, job, ev) end
     self.queue[i] = job
   end
   if self.parallel then -- those that want the run to themselves come last, or the others would wait for each

@@ -117,8 +117,7 @@ function recording.complete(events)
   if events[1].ev ~= "run_start" then
     local at
     for _, event in ipairs(events) do at = at or event.at end
-    table.insert(events, 1, { ev = "run_start", version = "", at = at or 0, files = 0, jobs = 1, concurrency = 1,
-      seed = 0, run = 1,
+    table.insert(events, 1, { ev = "run_start", version = "", at = at or 0, files = 0, seed = 0, run = 1,
       runs = 1, randomized = false })
     whole = false
   end

@@ -323,7 +323,8 @@ local function plan_of(job, args, hold)
     stdin = jobs == 1 and not settings.project and not hold, on_interrupt = hold and hold.on_interrupt or on_interrupt,
     signal = hold and hold.signal,
     limit = (settings["fail-fast"] or settings["keep-going"] == false) and 1 or settings["max-failures"],
-    settings = worker_settings(settings, files, args, isolated, jobs * concurrency == 1),
+    settings = worker_settings(settings, files, args, isolated, jobs * concurrency == 1), whole = settings.list,
+    retries = not settings.bisect and (settings.retries or 0) > 0 and settings.retries or nil,
   }
 end
 

@@ -15,19 +15,29 @@ local function problem(job, test, where, message, more)
   return ev
 end
 
-local function close_test(list, job)
+-- The test of which something is still to be told: not one that was told of before its file ran again.
+local function open_test(job)
+  if job.again and job.told:repeats() then return nil end
+  return job.test
+end
+
+local function close_test(list, job, retried)
   local test = job.test
-  if not test then return end
   list[#list + 1] = {
     ev = "test_end", file = job.path, id = test.id, status = "error", seconds = math.max(0, core.clock() - test.at),
+    retried = retried, attempts = not retried and test.attempt or nil,
   }
 end
 
 local function file_end(list, job, crashed)
-  if not job.started then
+  local told = job.told
+  if not job.started and not (told and told.began) then
     table.insert(list, 1, { ev = "file_start", file = job.path, at = core.clock(), worker = 0 })
   end
-  list[#list + 1] = { ev = "file_end", file = job.path, seconds = 0.0, crashed = crashed }
+  list[#list + 1] = {
+    ev = "file_end", file = job.path, crashed = crashed,
+    seconds = told and told.began and math.max(0, core.clock() - told.began) or 0.0,
+  }
 end
 
 local function what_happened(ended, stuck)
@@ -38,29 +48,64 @@ local function what_happened(ended, stuck)
   return ("the worker process ended with %s"):format(ended.reason), ended.reason
 end
 
+-- What the test came to that ran when its worker died, and what was printed last.
+local function of_test(list, job, ended, stuck, retried)
+  local test = open_test(job)
+  if ended.output and ended.output ~= "" then
+    list[1] = { ev = "output", file = job.path, id = test and test.id, text = ended.output }
+  end
+  if not test then return end
+  list[#list + 1] = problem(job, test, "it", ("%s:%d: %s"):format(job.path, test.line, what_happened(ended, stuck)), {
+    error_kind = stuck and "timeout" or "crash", retried = retried,
+  })
+  close_test(list, job, retried)
+end
+
+--- Why a worker died, in a few words.
+---@param ended {reason: string}
+---@param stuck? table
+---@return string
+function verdict.fate(ended, stuck) return (select(2, what_happened(ended, stuck))) end
+
+--- The events that end an attempt at a test whose worker died, where there will be another one.
+---@param job itlua.cli.job
+---@param ended {reason: string, output?: string}
+---@param stuck? {seconds: number, late: number}
+---@return table[] events
+function verdict.attempt(job, ended, stuck)
+  local list = {}
+  of_test(list, job, ended, stuck, true)
+  return list
+end
+
 --- The events that end a file whose worker died while it ran.
 ---@param job itlua.cli.job
 ---@param ended {reason: string, output?: string}
 ---@param stuck? {seconds: number, late: number}
 ---@return table[] events
 function verdict.of(job, ended, stuck)
-  local list, test = {}, job.test
+  local list = {}
   local text, crashed = what_happened(ended, stuck)
-  if ended.output and ended.output ~= "" then
-    list[1] = { ev = "output", file = job.path, id = test and test.id, text = ended.output }
-  end
-  if test then
-    list[#list + 1] = problem(job, test, "it", ("%s:%d: %s"):format(job.path, test.line, text), {
-      error_kind = stuck and "timeout" or "crash",
-    })
-    close_test(list, job)
-    list[#list + 1] = problem(job, nil, "worker",
-      ("%s: what came after '%s' did not run (%s)"):format(job.path, test.name, crashed))
+  of_test(list, job, ended, stuck)
+  if open_test(job) then
+    text = ("what came after '%s' did not run (%s)"):format(job.test.name, crashed)
+  elseif job.test then
+    text = ("%s while '%s' ran once more; what comes after it did not run"):format(text, job.test.name)
   else
-    list[#list + 1] = problem(job, nil, "worker",
-      ("%s: %s; tests that had not run yet did not run"):format(job.path, text))
+    text = text .. "; tests that had not run yet did not run"
   end
+  list[#list + 1] = problem(job, nil, "worker", ("%s: %s"):format(job.path, text))
   file_end(list, job, crashed)
+  return list
+end
+
+--- The events that end a file that was to run again when the run ended.
+---@param job itlua.cli.job
+---@return table[] events
+function verdict.dropped(job)
+  local list = { problem(job, nil, "worker", ("%s: its worker ended (%s), and the run was over before it could run again")
+    :format(job.path, job.fate)) }
+  file_end(list, job, job.fate)
   return list
 end
 
@@ -69,7 +114,7 @@ end
 ---@param signal string
 ---@return table[] events
 function verdict.interrupted(job, signal)
-  local list, test = {}, job.test
+  local list, test = {}, open_test(job)
   if test then
     list[1] = problem(job, test, "it", ("%s:%d: interrupted by %s"):format(job.path, test.line, signal), {
       error_kind = "cancelled",

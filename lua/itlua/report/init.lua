@@ -132,6 +132,12 @@ end
 local Reporter = {}
 Reporter.__index = Reporter
 
+-- Whether a kind takes the events of files that run at the same time as they come, not a file's together.
+local function interleaved(kind)
+  local name = modules[kind]
+  return name ~= nil and require("itlua.report." .. name).interleaved == true
+end
+
 --- Takes an event in. Call with every event of the run, in order.
 ---@param ev table
 function Reporter:event(ev) self.inner:event(ev) end
@@ -205,8 +211,14 @@ function report.group(reporters, opts)
   local function fits(reporter, ev)
     return not ev or not ev.service or (reporter.kind and report.wants_timelines(reporter.kind))
   end
-  local function each(method, ...)
-    for i, reporter in ipairs(reporters) do
+  local at_once, together = {}, {} -- those that take events as they come, and those that want a file's together
+  for i, reporter in ipairs(reporters) do
+    local list = (not reporter.kind or interleaved(reporter.kind)) and at_once or together
+    list[#list + 1] = i
+  end
+  local function each(list, method, ...)
+    for _, i in ipairs(list) do
+      local reporter = reporters[i]
       if not failed[i] and fits(reporter, ...) then
         local ok, err = pcall(reporter[method], reporter, ...)
         if not ok then
@@ -217,12 +229,15 @@ function report.group(reporters, opts)
     end
   end
   local group = {}
+  local by_file = together[1] and require("itlua.report.by_file").new(function(ev) each(together, "event", ev) end)
   local watch = require("itlua.report.cause").watch()
   -- What is printed comes in pieces: the end of one that may be the beginning of a secret waits for the next.
   local held = {}
   local function tell(ev)
     if mask then ev = masked(ev, mask) end
-    each("event", watch:event(ev))
+    ev = watch:event(ev)
+    each(at_once, "event", ev)
+    if by_file then by_file:event(ev) end
   end
   local function let_go(key)
     local ev = held[key]
@@ -257,7 +272,9 @@ function report.group(reporters, opts)
   end
   function group.finish()
     for key in pairs(held) do let_go(key) end
-    each "finish"
+    if by_file then by_file:release() end
+    each(at_once, "finish")
+    each(together, "finish")
   end
   local function shown(method, ...)
     for i, reporter in ipairs(reporters) do
@@ -265,7 +282,7 @@ function report.group(reporters, opts)
       if not failed[i] and inner and inner[method] then pcall(inner[method], inner, ...) end
     end
   end
-  --- Something happens in a worker, which `event` tells of when its file has ended: for what shows a run while it runs.
+  --- Something happens in a worker, which `event` tells of when its test has ended: for what shows a run while it runs.
   function group.glimpse(_, ev, worker) shown("glimpse", mask and masked(ev, mask) or ev, worker) end
   --- Time has passed.
   function group.tick(_, now) shown("tick", now) end

@@ -6,7 +6,7 @@ local json_text = require "itlua.report.json_text"
 
 local encode, string_of, math_type = json_text.encode, json_text.string, math.type
 
-local jsonl = { wants_timelines = true }
+local jsonl = { wants_timelines = true, interleaved = true }
 
 local order = { "ev", "file", "id", "block", "parent", "kind", "status", "name" }
 

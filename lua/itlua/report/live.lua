@@ -1,12 +1,12 @@
 --- What a run is at, as a few lines for the bottom of a terminal: a bar with counts and times, services that start, a line a
--- worker with its running test, and failures whose file still runs. It is told of what happens as it happens (`glimpse`),
--- which may be long before the events of a file are delivered.
+-- worker with its running test. It is told of what happens as it happens (`glimpse`), for what runs, and of what is
+-- delivered (`event`), which counts: a file whose worker died happens twice.
 
 local text = require "itlua.report.text"
 
 local live = {}
 
-local WORKERS, FAILED = 8, 3 -- lines at most
+local WORKERS = 8 -- lines at most
 local FIRST = 1 -- seconds before which nothing is estimated
 
 ---@class itlua.report.live
@@ -27,7 +27,7 @@ function Live:begin(ev)
   self.began, self.files, self.jobs = ev.at, ev.files or 0, ev.jobs or 1
   self.total = nil
   self.done, self.passed, self.failures, self.pending, self.flaky = 0, 0, 0, 0, 0
-  self.running, self.failed, self.services = {}, {}, {}
+  self.running, self.services = {}, {}
   self.seconds_done, self.known_done = 0, 0
 end
 
@@ -48,49 +48,13 @@ function on.waiting(self, ev)
   if file and file.test and file.test.id == ev.id then file.waits = ev end
 end
 
-function on.problem(self, ev)
-  local file = self.running[ev.file]
-  if ev.kind == "pending" or ev.retried or not file then return end
-  file.said = (ev.message or ""):gsub("^[^\n]-:%d+: ", ""):match "^[^\n]*"
-  if not ev.id then
-    self.failures = self.failures + 1
-    self.failed[#self.failed + 1] = { file = ev.file, line = ev.at_line, name = ev.name ~= "" and ev.name or ev.where,
-      said = file.said }
-  end
-end
-
 function on.test_end(self, ev)
   local file = self.running[ev.file]
-  local test = file and file.test
   if file then file.test = nil end
-  if ev.retried then return end
-  if ev.status == "success" then self.passed = self.passed + 1
-  elseif ev.status == "pending" then self.pending = self.pending + 1
-  else
-    self.failures = self.failures + 1
-    if test then
-      self.failed[#self.failed + 1] = { file = ev.file, line = test.line, name = test.name, said = file.said or "" }
-    end
-  end
-  if ev.flaky then self.flaky = self.flaky + 1 end
 end
 
-function on.file_end(self, ev)
-  if not self.running[ev.file] then return end
-  self.running[ev.file] = nil
-  self.done = self.done + 1
-  self.seconds_done = self.seconds_done + (self.expected(ev.file) or 0)
-  if self.expected(ev.file) then self.known_done = self.known_done + 1 end
-end
-
--- Its events are delivered now: what it has failed is printed in full.
-function Live:delivered(file)
-  local kept = {}
-  for _, entry in ipairs(self.failed) do
-    if entry.file ~= file then kept[#kept + 1] = entry end
-  end
-  self.failed = kept
-end
+function on.file_end(self, ev) self.running[ev.file] = nil end
+on.file_again = on.file_end
 
 function on.service(self, ev)
   local list = self.services
@@ -98,6 +62,34 @@ function on.service(self, ev)
     if entry.name == ev.name then table.remove(list, i) break end
   end
   if ev.state == "starting" then list[#list + 1] = ev end
+end
+
+local counted = {}
+
+function counted.problem(self, ev)
+  if ev.kind ~= "pending" and not ev.retried and not ev.id then self.failures = self.failures + 1 end
+end
+
+function counted.test_end(self, ev)
+  if ev.retried then return end
+  if ev.status == "success" then self.passed = self.passed + 1
+  elseif ev.status == "pending" then self.pending = self.pending + 1
+  else self.failures = self.failures + 1 end
+  if ev.flaky then self.flaky = self.flaky + 1 end
+end
+
+function counted.file_end(self, ev)
+  self.running[ev.file] = nil
+  self.done = self.done + 1
+  self.seconds_done = self.seconds_done + (self.expected(ev.file) or 0)
+  if self.expected(ev.file) then self.known_done = self.known_done + 1 end
+end
+
+--- An event of the run is delivered.
+---@param ev table
+function Live:event(ev)
+  local handler = counted[ev.ev]
+  if handler then handler(self, ev) end
 end
 
 --- Something happens in a worker.
@@ -255,14 +247,6 @@ function Live:lines(now, columns, rows)
     lines[#lines + 1] = line_of(self, { { " starting ", "dim" }, { table.concat(starting, ", ") } }, width)
   end
   worker_lines(self, now, width, most, lines)
-  for i = math.max(1, #self.failed - FAILED + 1), #self.failed do
-    local entry = self.failed[i]
-    if #lines >= rows - 1 then break end
-    lines[#lines + 1] = line_of(self, {
-      { " ✗ ", "red" }, { ("%s:%s  "):format(short_path(entry.file), tostring(entry.line)), "cyan" },
-      { text.one_line(entry.name or "") }, { "  " .. text.one_line(entry.said or ""), "dim" },
-    }, width)
-  end
   return lines
 end
 

@@ -5,7 +5,7 @@ local language = require "itlua.language"
 local paint = require "itlua.report.paint"
 local tally = require "itlua.report.tally"
 
-local plain_terminal = {}
+local plain_terminal = { interleaved = true }
 
 local plain_style = {
   success = "+", failure = "-", error = "*", pending = ".", arrow = " -> ", paint = paint.new(false), color = false,

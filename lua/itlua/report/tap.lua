@@ -2,7 +2,7 @@
 
 local tally = require "itlua.report.tally"
 
-local tap = {}
+local tap = { interleaved = true }
 
 local function comment(text) return "# " .. text:gsub("\n", "\n# ") end
 

@@ -7,7 +7,7 @@ local plain_text = require "itlua.report.plain_text"
 local results = require "itlua.report.results"
 local text = require "itlua.report.text"
 
-local tap14 = {}
+local tap14 = { interleaved = true }
 
 -- What would be a directive or an escape in a description.
 local function description(s)
@@ -91,7 +91,7 @@ end
 ---@param opts table           see report.new
 ---@param out fun(text: string)
 function tap14.new(opts, out)
-  return setmetatable({ out = out, results = results.of(opts), count = 0, program = opts.program,
+  return setmetatable({ out = out, results = results.new(opts), count = 0, program = opts.program,
     sources = anatomy.sources(opts.read, opts.mask) }, Reporter)
 end
 

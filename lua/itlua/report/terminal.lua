@@ -1,6 +1,7 @@
---- `terminal`: itlua's own report for people. A line a finished file, every failure in full as it happens, a summary.
+--- `terminal`: itlua's own report for people. Every failure in full when its test has ended, a line a finished file, a
+-- summary. Files that run at the same time take turns; so each failure says where it stands.
 -- On a terminal a few lines at its end, drawn again and again, say what the run is at (live.lua); in a log a test that is
--- silent for long is mentioned.
+-- silent for long is mentioned, and a file that takes long.
 
 local anatomy = require "itlua.report.anatomy"
 local capture = require "itlua.report.capture"
@@ -13,7 +14,7 @@ local summary = require "itlua.report.summary"
 local tally = require "itlua.report.tally"
 local text = require "itlua.report.text"
 
-local terminal = {}
+local terminal = { interleaved = true }
 
 local function say(self, line)
   if self.screen then self.screen:print(line) else self.out(line) end
@@ -93,7 +94,8 @@ function on.run_start(self, ev)
   end
   local p = self.view.paint
   local facts = { text.count(ev.files or 0, "file") }
-  if (ev.jobs or 1) > 1 or (ev.concurrency or 1) > 1 then
+  self.side_by_side = (ev.jobs or 1) > 1 or (ev.concurrency or 1) > 1
+  if self.side_by_side then
     facts[#facts + 1] = ("%s × %d"):format(text.count(ev.jobs or 1, "worker"), ev.concurrency or 1)
   end
   if ev.randomized then facts[#facts + 1] = "shuffled with seed " .. ev.seed end
@@ -165,8 +167,9 @@ local function remember_slow(self, record, file)
 end
 
 function on.test_end(self, ev, record)
-  if not record then return end
   local state, counts = file_state(self, ev.file), self.counts
+  if ev.retried then state.printed[ev.id] = nil end -- what its last attempt prints is shown
+  if not record then return end
   local outcome = counted_as[ev.status]
   state.tests, counts.tests, counts[outcome] = state.tests + 1, counts.tests + 1, counts[outcome] + 1
   record.seconds, record.left = ev.seconds, ev.left
@@ -190,8 +193,12 @@ function on.test_end(self, ev, record)
     end
   elseif self.list_tests then
     local p, sign = self.view.paint, signs[ev.status]
-    local name = text.clip(text.one_line(table.concat(names_of(self, record), " · ")), self.view.columns - 14)
-    say(self, (" %s %s  %s\n"):format(p(sign[1], sign[2]), name, p("dim", text.duration(ev.seconds))))
+    -- Between those of other files it says where it stands.
+    local at = self.side_by_side and ("  %s:%d"):format(text.visible(ev.file), record.line) or ""
+    if text.width(at) > self.view.columns // 2 then at = "" end
+    local room = self.view.columns - 14 - text.width(at)
+    local name = text.clip(text.one_line(table.concat(names_of(self, record), " · ")), room)
+    say(self, (" %s %s  %s\n"):format(p(sign[1], sign[2]), name, p("dim", text.duration(ev.seconds) .. at)))
     if record.kind == "pending" and record.message then
       say(self, p("dim", "     " .. text.clip(text.one_line(record.message), self.view.columns - 6)) .. "\n")
     end
@@ -232,7 +239,6 @@ function on.file_end(self, ev)
   if state.failed + state.errors > 0 then say(self, "\n") end
   self.after = state.failed + state.errors > 0 and "failure" or "file"
   self.files[ev.file] = nil
-  if self.live then self.live:delivered(ev.file) end
 end
 
 function on.blocked(self, ev)
@@ -270,6 +276,7 @@ end
 function Reporter:event(ev)
   ev = harmless(ev)
   local result = self.tally:event(ev)
+  if self.live then self.live:event(ev) end
   local handler = on[ev.ev]
   if handler then handler(self, ev, result) end
 end
@@ -314,7 +321,7 @@ local function watch(self, opts)
       return self.live:lines(self.now, columns, rows)
     end)
   else
-    self.heartbeat = log.heartbeat(function(line) say(self, line) end, opts.heartbeat)
+    self.heartbeat = log.heartbeat(function(line) say(self, line) end, opts.heartbeat, self.list_tests)
   end
 end
 

@@ -3,7 +3,7 @@
 local paint = require "itlua.report.paint"
 local plain_terminal = require "itlua.report.plain_terminal"
 
-local utf_terminal = {}
+local utf_terminal = { interleaved = true }
 
 ---@param opts table           see report.new; opts.color: use colours
 ---@param out fun(text: string)
