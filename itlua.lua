@@ -2,8 +2,8 @@
 
 local itlua = require("itlua.process").self()
 local real = { "environment", "native", "docker" } -- Apache's own
-local bus = os.getenv "SHOP_BUS" == "real" and { "environment", "native", "docker", "embedded" }
-  or { "environment", "embedded" }
+local ours = os.getenv "SHOP_BUS" == "real" and { "native", "docker", "embedded" } or { "embedded" }
+local bus = { "environment", table.unpack(ours) }
 local provider = os.getenv "SHOP_PROVIDER" or { "environment", "native", "docker" }
 
 local function beside_the_shop(name)
@@ -26,6 +26,7 @@ return {
     db = { kind = "postgres", provider = provider, migrations = "specs/service/migrations" },
     sessions = { kind = "redis", provider = provider },
     bus = { kind = "kafka", provider = bus, startup_timeout = 120 },
+    fragile_bus = { kind = "kafka", provider = ours, startup_timeout = 120 }, -- one that a spec may stop
     shop = {
       kind = "process",
       command = { itlua, "exec", "specs/service/main.lua" },

@@ -1,4 +1,3 @@
--- itlua: share=bus
 local encode = require "itlua.encode"
 local http = require "itlua.http"
 local services = require "itlua.services"

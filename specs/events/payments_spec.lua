@@ -1,4 +1,3 @@
--- itlua: share=bus
 local encode = require "itlua.encode"
 local services = require "itlua.services"
 

@@ -1,4 +1,3 @@
--- itlua: share=bus
 local services = require "itlua.services"
 local task = require "itlua.task"
 

@@ -18,6 +18,7 @@ local technicians = {
 local stock = {
   { id = "boiler", price = 89900, quantity = 1000 },
   { id = "valve", price = 1250, quantity = 1000 },
+  { id = "pump", price = 45900, quantity = 1000 },
   { id = "panel", price = 24000, quantity = 1000 },
   { id = "antique", price = 500000, quantity = 1 },
 }

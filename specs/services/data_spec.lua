@@ -1,4 +1,4 @@
--- itlua: lock=shop
+-- itlua: lock=stock, share=shop
 local services = require "itlua.services"
 require "support.problems"
 

@@ -1,4 +1,4 @@
--- itlua: lock=shop
+-- itlua: lock=stock, share=shop
 local services = require "itlua.services"
 local task = require "itlua.task"
 require "support.problems"
