@@ -9,7 +9,7 @@ recording. (The second test ends when somebody has seen both.)
   > end)
   > END
   $ cp specs/long_spec.lua specs/other_spec.lua
-  $ came() { n=0; until grep -q "$1" "$2"; do n=$((n + 1)); [ $n -lt 240 ] || return 1; sleep 0.1; done; }
+  $ came() { n=0; until grep -qs "$1" "$2"; do n=$((n + 1)); [ $n -lt 240 ] || return 1; sleep 0.1; done; }
   $ itlua -j 2 -o terminal -o jsonl:events.jsonl specs >log & p=$!
   > came 'specs/long_spec.lua:1 ' log && came 'specs/other_spec.lua:1 ' log && came '"ev":"test_end","file":"specs/long_spec' events.jsonl
   > grep -c file_end events.jsonl; echo yes >seen; wait $p; echo $?; rm seen

@@ -10,8 +10,9 @@
 
 ---@class itlua.cli.told
 ---@field began? number      when the file started first, on the wall clock; nil: nothing was told yet
----@field list table[]       what was told: starts of blocks, of tests that have ended, problems outside tests, ends of blocks
----@field count integer      how many
+---@field list table[]       blocks, their ends, and problems outside tests that were told of, in order
+---@field tests table        tests that were told of to their end or spent: id, block, own name and line of each in turn
+---@field count integer      how many values are in it
 ---@field start? table       the test_start told last
 ---@field spent table<integer, integer>    by test: attempts that ended with the worker, and those before them
 ---@field try? table         the present one, where it is not the first
@@ -21,13 +22,16 @@ Told.__index = Told
 local told = {}
 
 ---@return itlua.cli.told
-function told.new() return setmetatable({ list = {}, count = 0, spent = {} }, Told) end
+function told.new() return setmetatable({ list = {}, tests = {}, count = 0, spent = {} }, Told) end
 
--- Most files never run again: as little as possible is done for that here.
-local function note(self, ev)
-  local count = self.count + 1
-  self.list[count], self.count = ev, count
+-- Most files never run again: as little as possible is done for that here, and kept.
+local function note_test(self, ev)
+  local tests, count = self.tests, self.count
+  tests[count + 1], tests[count + 2], tests[count + 3], tests[count + 4] = ev.id, ev.block, ev.own, ev.line
+  self.count = count + 4
 end
+
+local function note(self, ev) self.list[#self.list + 1] = ev end
 
 local add = { block_start = note, block_end = note }
 
@@ -36,7 +40,7 @@ function add.file_start(self, ev) self.began = self.began or ev.at end
 function add.test_start(self, ev) self.start = ev end
 
 function add.test_end(self, ev)
-  if not ev.retried then note(self, self.start) end
+  if not ev.retried then note_test(self, self.start) end
 end
 
 function add.problem(self, ev)
@@ -55,7 +59,7 @@ end
 --- A test ended with its worker, and has been told of as an attempt that failed.
 ---@param test table       its test_start
 function Told:spend(test)
-  if not self.spent[test.id] then note(self, test) end
+  if not self.spent[test.id] then note_test(self, test) end
   self.spent[test.id] = test.attempt or 1
 end
 
@@ -77,18 +81,19 @@ end
 --- The file starts again.
 ---@param retries? integer     attempts that a test has besides its first
 function Told:again(retries)
-  local known, seen, ended, last = {}, {}, {}, 0
+  local known, seen, ended, last, tests = {}, {}, {}, 0, self.tests
   for _, ev in ipairs(self.list) do
-    local id = ev.id or 0
-    if ev.ev == "block_end" then
-      ended[id] = true
-    elseif ev.ev == "test_start" and ended[id] ~= nil then -- spent at first
-      ended[id] = true
+    if ev.ev == "block_end" then ended[ev.id] = true else known[key_of(seen, ev)] = ev end
+    last = math.max(last, ev.id or 0)
+  end
+  for i = 1, self.count, 4 do
+    local ev = { ev = "test_start", id = tests[i], block = tests[i + 1], own = tests[i + 2], line = tests[i + 3] }
+    if ended[ev.id] ~= nil then -- it was spent at first
+      ended[ev.id] = true
     else
-      known[key_of(seen, ev)] = ev
-      if ev.ev == "test_start" then ended[id] = not self.spent[id] end
+      known[key_of(seen, ev)], ended[ev.id] = ev, not self.spent[ev.id]
     end
-    last = math.max(last, id)
+    last = math.max(last, ev.id)
   end
   self.try = {
     known = known, seen = {}, ended = ended, ids = { [0] = 0 }, last = last, printed = {}, most = (retries or 0) + 1,

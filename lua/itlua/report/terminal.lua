@@ -58,7 +58,7 @@ local function print_failure(self, record, printed)
   local names = names_of(self, record)
   local view = self.view
   self.failed[#self.failed + 1] = { record = record, names = names }
-  if self.after == "file" then say(self, "\n") end
+  if self.after and self.after ~= "failure" then say(self, "\n") end
   self.after = "failure"
   local cause = anatomy.story(record)
   if cause and not self.verbose then
@@ -206,6 +206,7 @@ function on.test_end(self, ev, record)
       local shown = text.captured(printed:text(), self.view.color)
       say(self, shown .. (shown:find "\27" and "\27[0m" or "") .. (shown:find "\n$" and "" or "\n"))
     end
+    self.after = "test"
   end
   if printed and not self.verbose and ev.status == "success" then self.hidden_output = true end
   state.printed[ev.id], state.problems[ev.id] = nil, nil

@@ -58,6 +58,13 @@ describe("the terminal's screen", function()
 end)
 
 describe("the terminal's report", function()
+  it("says with -v where a test stands only where files take turns, and keeps failures apart from what passed", function()
+    local events = replay.run { { status = "success" }, { status = "failure", message = "spec/orders_spec.lua:21: no" } }
+    assert.matches("✓ orders · test 1  12 ms\n\n✗ orders · test 2", (terminal(events, { verbose = true })))
+    events[1].jobs = 2
+    assert.matches("✓ orders · test 1  12 ms  spec/orders_spec.lua:10\n\n✗ ", (terminal(events, { verbose = true })))
+  end)
+
   it("shows no line wider than the terminal where it lays text out itself", function()
     for _, columns in ipairs { 40, 60, 80, 100, 140 } do
       for line in terminal(events_of "orders", { columns = columns, read = read }):gmatch "[^\n]+" do
