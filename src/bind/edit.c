@@ -68,11 +68,13 @@ static int next_push(lua_State *L, it_op *op) {
   if (e->done) return push_outcome(L, e);
   lua_pushliteral(L, "complete");
   pthread_mutex_lock(&e->lock);
-  char *asked = it_strdup(e->asked ? e->asked : "");
+  char *asked = it_strdup(e->asked ? e->asked : ""), *behind = it_strdup(e->asked ? e->behind : "");
   pthread_mutex_unlock(&e->lock);
   lua_pushstring(L, asked);
+  lua_pushstring(L, behind);
   free(asked);
-  return 2;
+  free(behind);
+  return 3;
 }
 
 static bool next_cancel(it_op *op) {
@@ -88,7 +90,7 @@ static void next_free(it_op *op) {
 
 static const it_op_class next_class = {"edit", next_push, next_cancel, next_free};
 
-/* e:next() -> "line", text | "end" | "interrupted" | "complete", text up to the cursor | "key", key | "ended", status */
+/* e:next() -> "line", text | "end" | "interrupted" | "complete", text up to the cursor, text behind it | "key", key | "ended", status */
 static int l_next(lua_State *L) {
   edit *e = check(L);
   if (!e->busy && !e->done) it_usage(L, "nothing is being read");
@@ -236,6 +238,7 @@ static void edit_free(it_res *res) {
   free(e->prompt);
   free(e->text);
   free(e->asked);
+  free(e->behind);
   free(e->insert);
   free(e->listing);
   free(e);

@@ -37,7 +37,8 @@ typedef struct edit {
   int wake[2], told[2];
   it_buf printing; /* to be shown above the line */
   bool interrupted;
-  char *asked; /* a completion is wanted for this */
+  char *asked,
+      *behind; /* a completion is wanted for what is before the cursor; what is behind it */
   char *insert, *listing;
   bool answered;
 } edit;

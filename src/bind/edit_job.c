@@ -110,6 +110,7 @@ unsigned char edit_complete(EditLine *el, int key) {
   const LineInfo *line = el_line(el);
   pthread_mutex_lock(&e->lock);
   e->asked = it_memdup(line->buffer, (size_t)(line->cursor - line->buffer));
+  e->behind = it_memdup(line->cursor, (size_t)(line->lastchar - line->cursor));
   e->answered = false;
   pthread_mutex_unlock(&e->lock);
   edit_tell(e->told[1]);
@@ -117,7 +118,8 @@ unsigned char edit_complete(EditLine *el, int key) {
   pthread_mutex_lock(&e->lock);
   char *insert = e->insert, *listing = e->listing;
   free(e->asked);
-  e->asked = e->insert = e->listing = NULL;
+  free(e->behind);
+  e->asked = e->behind = e->insert = e->listing = NULL;
   e->answered = false;
   pthread_mutex_unlock(&e->lock);
   if (answered && *insert) el_insertstr(el, insert);

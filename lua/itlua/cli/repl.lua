@@ -118,7 +118,9 @@ end
 
 local function open_history(talk, given)
   if not talk.terminal or given.history == false then return end
+  local silent = core.silence(true)
   talk.history = require("itlua.repl.history").open(talk.view.hide)
+  core.silence(silent)
   for _, entry in ipairs(talk.history.entries) do talk.reader:remember(entry) end
   if talk.history.wrong then
     talk:say(talk.view.paint("yellow", "what you type is not kept: " .. talk.history.wrong))
@@ -149,7 +151,7 @@ local function converse(talk, given, settings)
   if talk.terminal then
     require("itlua.repl.banner").say(talk, settings)
     require("itlua.repl.follow").start(talk)
-    talk.reader.complete = function(text, line) return require("itlua.repl.complete").answer(talk, text, line) end
+    talk.reader.complete = function(...) return require("itlua.repl.complete").answer(talk, ...) end
   end
   require("itlua.repl.output").take_over(talk)
   if start_services(talk, given.service) or talk.terminal then talk:run() else talk.failed = true end

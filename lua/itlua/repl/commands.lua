@@ -93,7 +93,7 @@ local function timeline_lines(talk, spans)
     local room = math.max(10, columns - 34)
     local words = text.clip(text.one_line(span.detail) .. tail, room)
     out[#out + 1] = talk.view.hide(("%s  %s  %s  %s"):format(p("dim", text.pad(text.duration(span.at - from), 9, true)),
-      text.pad(text.clip(span.what, 10), 10), text.pad(words, room), p("dim", text.duration(span.seconds))))
+      text.pad(text.clip(span.what:match "^[^.]*", 10), 10), text.pad(words, room), p("dim", text.duration(span.seconds))))
   end
   return out
 end

@@ -72,28 +72,49 @@ local function add_keys(names, t)
   end
 end
 
--- Everything that can stand behind a point or colon.
-local function fields_of(value)
-  local names, seen = {}, {}
+local function is_callable(value)
+  return type(value) == "function" or (debug.getmetatable(value) or {}).__call ~= nil
+end
+
+-- "sql", of a connection.
+local function module_of(value)
+  local mt = debug.getmetatable(value)
+  local name = type(mt) == "table" and type(value) ~= "string" and rawget(mt, "__name")
+  return type(name) == "string" and name:match "^itlua%.([%w_]+)" or nil
+end
+
+-- What a table has; of one of ours what its module's manual tells of.
+local function add_members(names, t, module, methods)
+  local found = {}
+  add_keys(found, t)
+  local documented = module and require("itlua.repl.manual").documented(module)
+  for name in pairs(found) do
+    if (not documented or documented[name]) and (not methods or is_callable(rawget(t, name))) then names[name] = true end
+  end
+end
+
+-- Everything that can stand behind a point, or a colon.
+local function fields_of(value, methods)
+  local names, seen, module = {}, {}, nil
   local reach = require "itlua.services.reach"
   if reach.is(value) then
-    local service = rawget(value, "service")
-    if service then
-      for _, name in ipairs { "url", "host", "port", "restart", "start", "stop", "pause", "resume", "logs", "status" } do
-        names[name] = true
-      end
+    if rawget(value, "service") then
+      far.add_known(names, "itlua.service", methods)
     end
     local stand_in = far.stand_in(value)
-    if stand_in then add_keys(names, stand_in) end
-    value = reach.peek(value) or stand_in
+    module = reach.kind(value)
+    value = reach.peek(value)
+    if stand_in and not debug.getmetatable(stand_in) then add_keys(names, stand_in) -- a list
+    else value = value or stand_in end
   end
   while value ~= nil and not seen[value] do
     seen[value] = true
-    if type(value) == "table" then add_keys(names, value) end
+    module = module or module_of(value)
+    if type(value) == "table" then add_members(names, value, module, methods) end
     local mt = debug.getmetatable(value)
     if type(mt) ~= "table" then break end
     local index = rawget(mt, "__index")
-    if type(mt.__name) == "string" then far.add_known(names, mt.__name) end
+    if type(mt.__name) == "string" then far.add_known(names, mt.__name, methods) end
     value = type(index) == "table" and index or nil
     if type(index) == "function" and not seen[mt] then value = mt end
   end
@@ -174,13 +195,13 @@ local function in_command(talk, line)
 end
 
 -- "db:query(", 'cache:get "'
-local function in_string(talk, source, from, quote)
+local function in_string(talk, source, from, quote, behind)
   local before, content = source:sub(1, from - 1), source:sub(from)
   local chain, method = before:match "([%a_][%w_.]*)[:.]([%a_][%w_]*)%s*%(?%s*[%['\"=]+$"
   if not chain then chain, method = before:match "([%a_][%w_.]*)[:.]([%a_][%w_]*)%s*%(.-['\"%[]$" end
   local target = chain and value_of(talk, chain)
   local scope = core.enter(PATIENCE)
-  local ok, names, prefix, ending = pcall(far.of_string, target, method, content)
+  local ok, names, prefix, ending = pcall(far.of_string, target, method, content, behind:match "^[^\"'%]]*")
   core.leave(scope)
   if not ok then return "", "" end
   if not names then names, prefix = far.files(content), content end
@@ -192,9 +213,7 @@ local function in_code(talk, source)
   if chain and not source:find("[%w_)%]\"']%s*[.:]%s*" .. chain:gsub("%p", "%%%0") .. "%s*[.:]") then
     local value = value_of(talk, chain)
     if value == nil then return "", "" end
-    return offer(talk, fields_of(value), prefix, function(name)
-      return sign == ":" and far.takes_text(name) and "" or ""
-    end)
+    return offer(talk, fields_of(value, sign == ":"), prefix)
   end
   prefix = source:match "([%a_][%w_]*)$" or ""
   local names = {}
@@ -212,13 +231,14 @@ end
 ---@param talk itlua.repl.Talk
 ---@param source string     all of the chunk up to the cursor
 ---@param line string       its last line up to the cursor
+---@param behind? string    what stands behind the cursor
 ---@return string insert
 ---@return string listing
-function complete.answer(talk, source, line)
+function complete.answer(talk, source, line, behind)
   if line:find "^%s*$" and source == line then return "", in_columns(talk, talk.world and talk.world:names() or {}) end
   if source:find "^:%a*" then return in_command(talk, source) end
   local from, quote = open_string(source)
-  if from then return in_string(talk, source, from, quote) end
+  if from then return in_string(talk, source, from, quote, behind or "") end
   return in_code(talk, source)
 end
 

@@ -70,7 +70,7 @@ local function converse(talk, about)
   talk.reader = require("itlua.repl.reader").new(true)
   talk.history = require("itlua.repl.history").open(talk.view.hide)
   for _, entry in ipairs(talk.history.entries) do talk.reader:remember(entry) end
-  talk.reader.complete = function(source, line) return require("itlua.repl.complete").answer(talk, source, line) end
+  talk.reader.complete = function(...) return require("itlua.repl.complete").answer(talk, ...) end
   announce(talk, about)
   talk:run()
   talk.reader:close()

@@ -24,6 +24,7 @@ local internal = {
 ---@field doc string[]
 
 local modules, entries -- by short name: the lines at their heads; all members
+local fields -- by short name: those of its classes that are nobody's secret
 
 -- {doc lines, code} one after the other.
 local function blocks(source)
@@ -47,6 +48,14 @@ local function add_class(short, block)
   local last = name and name:match "^itlua%..*%.(%u[%w_]*)$"
   if not last or not table.concat(block.doc):find "@field" then return end
   entries[#entries + 1] = { module = short, name = last, class = name, sign = ".", doc = block.doc }
+end
+
+local function add_fields(short, block)
+  fields[short] = fields[short] or {}
+  for _, line in ipairs(block.doc) do
+    local name = line:match "^%-%-%-@field ([%a_][%w_]*)%??%s"
+    if name and name ~= "private" then fields[short][name] = true end
+  end
 end
 
 local function add_member(short, block, classes, own)
@@ -73,7 +82,7 @@ end
 
 local function read()
   if modules then return end
-  modules, entries = {}, {}
+  modules, entries, fields = {}, {}, {}
   local ok, texts = pcall(require, "itlua.repl.texts")
   for _, file in ipairs(ok and texts or {}) do
     local short, below = file[1]:match "^itlua%.([%w_]+)(.*)$"
@@ -83,6 +92,7 @@ local function read()
         if i == 1 and block.code == "" and below == "" then modules[short] = block.doc end
         if table.concat(block.doc, "\n"):find "@class" then classes[block.code:match "^local ([%w_]+)%s*=" or ""] = true end
         add_class(short, block)
+        add_fields(short, block)
         add_member(short, block, classes, below == "")
       end
     end
@@ -144,13 +154,52 @@ end
 local function module_of(talk, head)
   if modules[head] then return head end
   local reach = require "itlua.services.reach"
-  local value = talk.world and talk.world.made[head] or rawget(talk.session.env, head)
+  local value = talk.world and talk.world:find(head)
+  if value == nil then value = rawget(talk.session.env, head) end
   if reach.is(value) then
     local kind = reach.kind(value)
     if kind then return kind end
   end
   local mt = type(value) == "table" and debug.getmetatable(value)
   return mt and type(mt.__name) == "string" and mt.__name:match "^itlua%.([%w_]+)" or nil
+end
+
+-- Not for those who ask here.
+local function is_inner(entry) return entry.doc[1]:find "^%-%-%- For %a+s%f[%W]" ~= nil end
+
+-- The classes that one talks to.
+local main = { Client = true, Connection = true, Database = true, Capture = true, Container = true, Server = true, Task = true }
+
+-- A name of the session that is one of ours: what it is, and what it can.
+local function value_lines(out, talk, name)
+  local value = talk.world and talk.world:find(name)
+  if value == nil then value = talk.session.env[name] end
+  local module = value ~= nil and module_of(talk, name)
+  if not module or not modules[module] then return false end
+  local p = talk.view.paint
+  local shown = text.clip(text.one_line(tostring(value)), 200)
+  out[#out + 1] = p("bright", name) .. "  " .. (shown:find("^" .. name .. ": ") and shown:sub(#name + 3) or shown)
+  out[#out + 1] = p("dim", ("  as itlua.%s; :help %s:NAME tells of one of these"):format(module, name))
+  local seen = {}
+  for _, entry in ipairs(entries) do
+    local sign = name .. entry.sign .. entry.name
+    if entry.module == module and main[entry.owner] and entry.sign == ":" and not seen[sign] and not is_inner(entry) then
+      seen[sign] = true
+      local left = text.pad(sign .. "(" .. (entry.arguments or "") .. ")", math.min(34, talk:size() // 2))
+      out[#out + 1] = ("  %s  %s"):format(p("cyan", left),
+        p("dim", text.clip(first_sentence(entry.doc), math.max(10, talk:size() - text.width(left) - 5))))
+    end
+  end
+  return true
+end
+
+-- Those of the classes that one talks to, where some are.
+local function important(list)
+  local some = {}
+  for _, entry in ipairs(list) do
+    if main[entry.owner] then some[#some + 1] = entry end
+  end
+  return #some > 0 and some or list
 end
 
 local function found(talk, name)
@@ -162,8 +211,18 @@ local function found(talk, name)
     local owned = not head or entry.module == (module or head) or (entry.owner or ""):lower() == head:lower()
     if entry.name == member and owned then list[#list + 1] = entry end
   end
-  if #list == 0 and head then return found(talk, member) end
-  return list
+  if #list == 0 and head and not module then return found(talk, member) end
+  return head and important(list) or list
+end
+
+-- What may have been meant.
+local function hint(talk, name)
+  local head = name:match "^([%a_][%w_.]*)[.:][%a_][%w_]*$"
+  local module = head and module_of(talk, head)
+  if not module then return nearest.hint(name, show.keys(manual.names(""))) end
+  local names = {}
+  for member_name in pairs(manual.documented(module) or {}) do names[#names + 1] = name:match "^.*[.:]" .. member_name end
+  return nearest.hint(name, names)
 end
 
 --- The lines on a name, or nil and a hint.
@@ -179,8 +238,9 @@ function manual.lines(talk, name)
     module_lines(out, talk.view, name)
     return out
   end
+  if name:find "^[%a_][%w_]*$" and value_lines(out, talk, name) then return out end
   local list = found(talk, name)
-  if #list == 0 then return nil, nearest.hint(name, show.keys(manual.names(""))) end
+  if #list == 0 then return nil, hint(talk, name) end
   for i, entry in ipairs(list) do
     if i > MAX then
       local more = {}
@@ -190,8 +250,29 @@ function manual.lines(talk, name)
     end
     if i > 1 then out[#out + 1] = "" end
     add_entry(out, talk.view, entry)
+    local like = entry.doc[1]:match "^%-%-%- As ([%a_]+)%("
+    for _, other in ipairs(like and i == #list and found(talk, entry.module .. "." .. like) or {}) do
+      if other.owner == entry.owner then
+        out[#out + 1] = ""
+        add_entry(out, talk.view, other)
+      end
+    end
   end
   return out
+end
+
+--- The names of everything that a module's manual tells of: functions, methods, fields; nil where there is none.
+---@param module string
+---@return table<string, boolean>?
+function manual.documented(module)
+  read()
+  if not modules[module] then return nil end
+  local names = {}
+  for name in pairs(fields[module] or {}) do names[name] = true end
+  for _, entry in ipairs(entries) do
+    if entry.module == module and not is_inner(entry) then names[entry.name] = true end
+  end
+  return names
 end
 
 --- What can be asked for.

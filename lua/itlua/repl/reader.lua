@@ -7,7 +7,7 @@ local system = require "itlua.cli.core"
 
 ---@class itlua.repl.Reader
 ---@field terminal boolean
----@field complete? fun(text: string, line: string): string, string   what to insert, what to list
+---@field complete? fun(text: string, line: string, behind: string): string, string   what to insert, what to list
 local Reader = {}
 Reader.__index = Reader
 
@@ -34,10 +34,10 @@ local function await(self)
   local silent = core.silence(true) -- that we wait is no part of the session's timeline
   local waiting = core.spawn(function() return self.editor:next() end)
   system.on_interrupt(waiting)
-  local ok, kind, text = core.join(waiting)
+  local ok, kind, text, behind = core.join(waiting)
   core.silence(silent)
   system.on_interrupt(nil)
-  if ok then return kind, text end
+  if ok then return kind, text, behind end
   if core.is_error(kind) ~= "cancelled" then error(kind, 0) end
   self.editor:interrupt()
   repeat
@@ -53,9 +53,9 @@ local function read_line(self, prompt, before)
   if not self.terminal then prompt = "" end
   self.editor:start("line", prompt)
   while true do
-    local kind, text = await(self)
+    local kind, text, behind = await(self)
     if kind ~= "complete" then return kind, text end
-    local ok, insert, listing = pcall(self.complete or function() end, before .. text, text)
+    local ok, insert, listing = pcall(self.complete or function() end, before .. text, text, behind)
     self.editor:answer(ok and insert or "", ok and listing or "")
   end
 end

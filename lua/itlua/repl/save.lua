@@ -10,7 +10,7 @@ local text = require "itlua.report.text"
 
 local save = {}
 
-local MAX_FIELDS, MAX_ROWS = 30, 50
+local MAX_FIELDS, MAX_ROWS, WIDTH = 30, 50, 110
 local PATIENCE = 120 -- seconds for a run
 
 -- ---- what was seen, as assertions, a line each
@@ -19,12 +19,18 @@ local function add(out, line, ...)
   out[#out + 1] = { text = "    " .. line:format(...), assertion = true }
 end
 
+-- What a capture has caught: where it lies in its source is another matter every time.
+local function of_record(record)
+  return { value = record.value, key = record.key, topic = record.topic, channel = record.channel, headers = record.headers }
+end
+
 local function subset_of(out, what, value)
   if type(value) ~= "table" then
     if literal.is_stable(value) then add(out, "assert.equal(%s, %s)", literal.of(value), what) end
     return
   end
   local n = 0
+  if type(value.at) == "number" and type(value.n) == "number" and value.value ~= nil then value = of_record(value) end
   if #value > 0 then
     if #value > MAX_ROWS then return add(out, "assert.equal(%d, #%s)", #value, what) end
     local stable = literal.stable_part(value)
@@ -36,6 +42,7 @@ local function subset_of(out, what, value)
     if stable ~= nil and n < MAX_FIELDS then
       n = n + 1
       add(out, "assert.subset(%s, %s)", literal.of { [key] = stable }, what)
+      out[#out].key, out[#out].value, out[#out].what = key, stable, what
     end
   end
 end
@@ -69,6 +76,25 @@ local function of_value(out, value, what)
   end
 end
 
+-- Assertions on fields of the same value become one.
+local function join_fields(lines)
+  local out, last, fields = {}, nil, nil
+  for _, line in ipairs(lines) do
+    local joined
+    if last and line.assertion and line.key ~= nil and line.what == last.what then
+      fields[line.key] = line.value
+      joined = ("    assert.subset(%s, %s)"):format(literal.of(fields), line.what)
+      if #joined <= WIDTH then last.text = joined else fields[line.key], joined = nil, nil end
+    end
+    if not joined then
+      out[#out + 1] = line
+      last = line.assertion and line.key ~= nil and line or nil
+      fields = last and { [line.key] = line.value }
+    end
+  end
+  return out
+end
+
 -- ---- the chunks
 
 local function add_text(out, source)
@@ -98,12 +124,20 @@ local function of_entry(out, entry, i, what)
   of_value(out, entry.values[i], what)
 end
 
+-- Where a record lands is not what matters of it.
+local function publishes(source) return source:find "^%s*=?%s*[%w_.]+:publish[_%w]*%s*[%({]" ~= nil end
+
+-- A chunk that returns cannot stand in the middle of a function.
+local function can_go_on(source) return load(source .. "\n;(nil)()", "=", "t") ~= nil end
+
 local function add_entry(out, entry)
   if not entry.ok then return add_failure(out, entry) end
   if entry.file then
     out[#out + 1] = { text = ("    assert(loadfile(%q, \"t\", _ENV))()"):format(entry.file) }
-  elseif not entry.expression then
-    add_text(out, entry.text)
+  elseif not entry.expression and not can_go_on(entry.text) then
+    add_text(out, ";(function() " .. entry.text .. "\nend)()")
+  elseif not entry.expression or publishes(entry.text) then
+    add_text(out, entry.expression and expression_of(entry.text) or entry.text)
   elseif entry.values.n <= 1 then
     add_text(out, "_ = " .. expression_of(entry.text))
     of_entry(out, entry, 1, "_")
@@ -240,8 +274,7 @@ function save.run(talk, path)
   local file, why = io.open(path, "wb") -- before the time is spent
   if not file then core.raise("fs", nil, why) end
   file:close()
-  local failed, differing
-  local verdict
+  local failed, differing, verdict
   if outside or talk.read_only then
     verdict = p("yellow", "not run: it talks to what the profile names")
   else
@@ -254,6 +287,7 @@ function save.run(talk, path)
       verdict = verdict .. p("dim", (" (%s not the same twice)"):format(text.count(differing, "value")))
     end
   end
+  lines = join_fields(lines)
   require("itlua.fs").write(path, talk.view.hide(written(lines)))
   local assertions = text.count(count_assertions(lines), "assertion")
   talk:say(("%s: %s, %s; %s"):format(path, text.count(steps, "step"), assertions, verdict))

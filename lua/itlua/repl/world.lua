@@ -40,7 +40,10 @@ local function lazy_services(self, say)
   return setmetatable({ plan = self.services }, {
     __index = function(t, key)
       if key ~= "socket" then return nil end
-      local socket = start_host(self, say)
+      local silent = core.silence(true) -- how it comes to be is no part of the session's timeline
+      local ok, socket = pcall(start_host, self, say)
+      core.silence(silent)
+      if not ok then error(socket, 0) end
       rawset(t, "socket", socket)
       return socket
     end,

@@ -42,6 +42,15 @@ describe("itlua repl with PostgreSQL, Redis and Kafka #heavy", function()
     s:type(" WHERE order_n"):press("Tab"):at '> db:query "SELECT * FROM orders WHERE order_number'
     s:type(' = 1"'):press "Enter"
     s:see "order_number  customer":see "int4  text":see "           1  ada":see "1 row":at ">"
+    local left = {}
+    for i = 1, #' FROM orders o"' do left[i] = "Left" end
+    s:type('db:query "SELECT o. FROM orders o"'):press(table.unpack(left))
+    s:type "cus":press "Tab":at '> db:query "SELECT o.customer FROM orders o"'
+    s:press "C-c":at ">"
+    s:type "db:transac":press "Tab":at "> db:transaction"
+    s:press "Tab":see "transaction_status":at "> db:transaction"
+    s:press "C-c":at ">"
+    s:enter(":help db"):see "db:query(sql, ...)":see "db:value(sql, ...)":at ">"
     s:enter('cache:set("user:ada:name", "Ada")'):see '"OK"':at ">"
     s:type('cache:get "us'):press("Tab"):at '> cache:get "user:ada:name"'
     s:press "Enter":see '"Ada"':at ">"
@@ -121,14 +130,18 @@ describe("itlua repl with PostgreSQL, Redis and Kafka #heavy", function()
       srv:get("/", function() return { json = { id = 7, token = "abc", items = { { sku = "a" } } } } end)
       http.get(srv.url .. "/")
       srv:close()
+      sent = bus:capture "orders"
+      bus:publish("orders", { id = 7 })
+      sent:wait_for { id = 7 }
       :save session_spec.lua
     ]], { "--keep-going" })
-    assert.is_truthy(result.stdout:find("session_spec.lua: 13 steps, %d+ assertions; it passes"), result.stdout)
+    assert.is_truthy(result.stdout:find("session_spec.lua: 16 steps, %d+ assertions; it passes"), result.stdout)
     local text = fs.read(project:join "session_spec.lua")
     for _, line in ipairs {
       'assert.subset({ name = "ada" }, _[1])', "assert.equal(3, all[1])", 'assert.equal("two", all[2])',
+      '    bus:publish("orders", { id = 7 })', 'assert.subset({ topic = "orders", value = { id = 7 } }, _)',
       'assert.raises({ kind = "sql", code = "42P01" }, function()', "assert.equal(200, _.status)",
-      "assert.subset({ id = 7 }, _:json())", "-- left out, it failed: no_such_function()",
+      "assert.subset({ id = 7, items = { { sku = \"a\" } } }, _:json())", "-- left out, it failed: no_such_function()",
     } do
       assert.is_truthy(text:find(line, 1, true), line)
     end

@@ -12,17 +12,26 @@ local FRESH = 20 -- seconds that the tables and columns of a database are rememb
 
 local known = {
   ["itlua.http.response"] = {
-    "status", "reason", "ok", "headers", "body", "url", "method", "version", "content_type", "timings", "history", "json",
-    "check", "cookie", "as_curl", "chunks", "lines",
+    methods = { "json", "check", "cookie", "as_curl", "chunks", "lines" },
+    fields = {
+      "status", "reason", "ok", "headers", "body", "url", "method", "version", "content_type", "timings", "history",
+    },
   },
-  ["itlua.service"] = { "url", "start", "stop", "restart", "signal", "pause", "resume", "logs", "status", "available" },
+  ["itlua.service"] = {
+    methods = { "start", "stop", "restart", "signal", "pause", "resume", "logs", "status", "available" },
+    fields = { "url", "host", "port" },
+  },
 }
 
 --- Adds what things of that type have.
 ---@param names table<string, boolean>
 ---@param kind string
-function far.add_known(names, kind)
-  for _, name in ipairs(known[kind] or {}) do names[name] = true end
+---@param methods_only? boolean
+function far.add_known(names, kind, methods_only)
+  local of = known[kind]
+  if not of then return end
+  for _, name in ipairs(of.methods) do names[name] = true end
+  for _, name in ipairs(methods_only and {} or of.fields) do names[name] = true end
 end
 
 -- The methods of what a connection will be, before there is one.
@@ -54,11 +63,6 @@ function far.stand_in(value)
   local kind = service and rawget(service, "kind") or target and target:match "^(%a[%w+.-]*)://"
   local make = stand_ins[kind or ""]
   return make and make() or nil
-end
-
---- Whether a method is usually given a string.
-function far.takes_text(name)
-  return name == "query" or name == "exec" or name == "one" or name == "value"
 end
 
 -- ---- files
@@ -109,7 +113,7 @@ local function catalog_of(db)
   return catalog
 end
 
-local function of_statement(db, statement)
+local function of_statement(db, statement, behind)
   local names, tables = {}, catalog_of(db).tables
   local prefix = statement:match "([%w_.]*)$"
   local qualifier, rest = prefix:match "^(.*)%.([%w_]*)$"
@@ -117,10 +121,11 @@ local function of_statement(db, statement)
     for _, column in ipairs(tables[qualifier]) do names[column] = true end
     return names, rest
   end
-  local alias_of = qualifier and statement:match("([%w_.]+)%s+[aA]?[sS]?%s*" .. qualifier:gsub("%p", "%%%0") .. "%f[^%w_]")
-  if alias_of and tables[alias_of] then
-    for _, column in ipairs(tables[alias_of]) do names[column] = true end
-    return names, rest
+  local whole = statement .. behind -- SELECT o.id FROM orders o
+  local pattern = qualifier and "([%w_.]+)%s+[aA]?[sS]?%s*" .. qualifier:gsub("%p", "%%%0") .. "%f[^%w_]"
+  for aliased in whole:gmatch(pattern or "^$") do
+    for _, column in ipairs(tables[aliased] or {}) do names[column] = true end
+    if tables[aliased] then return names, rest end
   end
   local before = statement:sub(1, #statement - #prefix):upper()
   for name in pairs(tables) do names[name] = true end
@@ -129,7 +134,7 @@ local function of_statement(db, statement)
   end
   local mentioned = false
   for name, columns in pairs(tables) do -- columns of the tables that are named; of all where none is
-    if statement:find("%f[%w_]" .. name:gsub("%p", "%%%0") .. "%f[^%w_]") then
+    if whole:find("%f[%w_]" .. name:gsub("%p", "%%%0") .. "%f[^%w_]") then
       mentioned = true
       for _, column in ipairs(columns) do names[column] = true end
     end
@@ -192,10 +197,11 @@ local topic_methods = { capture = true, publish = true, publish_all = true, code
 ---@param target any
 ---@param method? string
 ---@param content string     of the string up to the cursor
+---@param behind string      and behind it
 ---@return table<string, boolean>? names    nil: nothing is known
 ---@return string? prefix
 ---@return boolean? ends     it is all of the string
-function far.of_string(target, method, content)
+function far.of_string(target, method, content, behind)
   if target == nil or not method then return nil end
   local open = target
   if reach.is(target) then open = reach.connection(target) end
@@ -204,7 +210,7 @@ function far.of_string(target, method, content)
     if method == "copy_in" or method == "copy_out" or method == "identifier" then
       return catalog_of(open).tables, content, true
     end
-    return of_statement(open, content)
+    return of_statement(open, content, behind)
   end
   local mt = debug.getmetatable(open)
   if rawget(open, "connection") and mt and rawget(mt, "capture_stream") then
