@@ -256,15 +256,15 @@ local function queue_again(self, worker, job, ended)
   if self.plan.glimpse then self.plan.glimpse({ ev = "file_again", file = job.path }, worker.number) end
 end
 
--- A test that took its worker along runs again where one that fails would: told of as an attempt that failed, and with the
--- run to itself, so that it takes nobody else along.
+-- A test that took its worker along is an attempt that failed; the next one has the run to itself and takes nobody along.
 local function repeat_test(self, worker, job, ended)
-  local test = job.test
-  if not test or self.stopping or (test.attempt or 1) > (self.plan.retries or 0) then return false end
-  if job.again and job.told:repeats() then return false end -- it was told of
-  commit(self, job)
-  for _, ev in ipairs(verdict.attempt(job, ended, worker.stuck)) do tell(self, job, ev) end
-  job.told:spend(test)
+  local test, retries = job.test, self.plan.retries
+  if not test or self.stopping or not retries or not job.told:may_repeat(test, retries) then return false end
+  if not job.told:repeats() then
+    commit(self, job)
+    for _, ev in ipairs(verdict.attempt(job, ended, worker.stuck)) do tell(self, job, ev) end
+    job.told:spend(test)
+  end
   job.alone = true
   queue_again(self, worker, job, ended)
   return true

@@ -15,6 +15,7 @@
 ---@field count integer      how many values are in it
 ---@field start? table       the test_start told last
 ---@field spent table<integer, integer>    by test: attempts that ended with the worker, and those before them
+---@field relapses? integer    tries that ended with the worker at a test that had been told of
 ---@field try? table         the present one, where it is not the first
 local Told = {}
 Told.__index = Told
@@ -54,6 +55,17 @@ end
 function Told:add(ev)
   local handler = add[ev.ev]
   if handler then handler(self, ev) end
+end
+
+--- Whether a test that has taken its worker along may run again. One that was told of already may be the undoing of its
+--- file's later tries as often as a test may be repeated.
+---@param test table          its test_start
+---@param retries integer
+---@return boolean
+function Told:may_repeat(test, retries)
+  if not self:repeats() then return (test.attempt or 1) <= retries end
+  self.relapses = (self.relapses or 0) + 1
+  return self.relapses <= retries
 end
 
 --- A test ended with its worker, and has been told of as an attempt that failed.

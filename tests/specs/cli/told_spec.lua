@@ -118,6 +118,20 @@ describe("attempts at a test that took its worker along", function()
     }, 2))
   end)
 
+  it("may be made once more as often as tests are repeated, also where a test that was told of is in the way", function()
+    local it = crashed()
+    it:again(2)
+    assert.is_true(it:may_repeat(test(1, "a", { attempt = 2 }), 2))
+    assert.is_false(it:may_repeat(test(1, "a", { attempt = 3 }), 2))
+    it = after { file_start(), test(1, "a"), ends(1) }
+    it:again(1)
+    it:pass(file_start(), error)
+    it:pass(test(1, "a"), error)
+    assert.is_true(it:repeats())
+    assert.is_true(it:may_repeat(test(1, "a"), 1))
+    assert.is_false(it:may_repeat(test(1, "a"), 1))
+  end)
+
   it("are no more than there may be", function()
     assert.same({
       "test_start id=1 block=0 own=a attempt=3", "problem id=1 block=0", "test_end id=1 status=failure attempts=3",
