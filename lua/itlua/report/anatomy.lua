@@ -285,6 +285,7 @@ function anatomy.again(record, run, program)
     words[#words + 1] = "--name " .. shell_word(test.name)
   elseif test and line and line > 0 then
     words[#words + 1] = shell_word(file .. ":" .. line)
+    if problem.twins then words[#words + 1] = "--name " .. shell_word(test.name) end
   else
     words[#words + 1] = shell_word(file)
   end

@@ -109,7 +109,7 @@ local function line_of(self, pieces, width)
     local room = width - used
     if room <= 0 then break end
     local shown = text.clip(piece[1], room)
-    used = used + text.width(shown)
+    used = shown == piece[1] and used + text.width(shown) or width -- behind a cut nothing follows
     parts[#parts + 1] = piece[2] and self.paint(piece[2], shown) or shown
   end
   return table.concat(parts)

@@ -225,6 +225,22 @@ local function name_of(recorder, element, tree)
   return block.name or "", block.id
 end
 
+-- Whether its line names others, too: a test made in a loop, or in a block made in one.
+local function has_twins(element, tree)
+  local parent = tree.parents[element]
+  while parent do
+    local line, source = declared(element)
+    for _, child in ipairs(tree.children[parent] or {}) do
+      local its_line, its_source = declared(child)
+      if child ~= element and child.descriptor == element.descriptor and its_line == line and its_source == source then
+        return true
+      end
+    end
+    element, parent = parent, tree.parents[parent]
+  end
+  return nil
+end
+
 -- What an itlua error object and an assertion tell beyond their message.
 local told_of_errors = { "table", "constraint", "detail" }
 
@@ -268,6 +284,7 @@ function Recorder:problem(status, element, message, trace)
   local parent = suite.tree.parents[element]
   event.randomseed = parent and parent.randomseed
   if status ~= "pending" then
+    event.twins = event.id and has_twins(element, suite.tree)
     add_details(event, found, self.since)
     event.timeline = require("itlua.spec.details").timeline(self.since)
     self.told_timeline = event.id and event.timeline and true
