@@ -87,3 +87,25 @@ Errors of any kind.
   # Failure message: odd_spec.lua:5: 42
   1..5
   [1]
+
+Tests that are made in a loop share a line: the command that runs one of them again names it.
+
+  $ cat >loop_spec.lua <<'END'
+  > for n = 1, 2 do
+  >   describe("block " .. n, function()
+  >     for i = 1, 2 do it("it's " .. i, function() error("no") end) end
+  >     it("is alone", function() end)
+  >   end)
+  > end
+  > END
+  $ itlua loop_spec.lua -v -o terminal | grep again | sed 's/ --seed.*//; s/again *[^ ]* */again /'
+    again loop_spec.lua:3 --name 'block 1 it'\''s 1'
+    again loop_spec.lua:3 --name 'block 1 it'\''s 2'
+    again loop_spec.lua:3 --name 'block 2 it'\''s 1'
+    again loop_spec.lua:3 --name 'block 2 it'\''s 2'
+  $ itlua loop_spec.lua:3 --name 'block 2 it'\''s 1' -o TAP
+  not ok 1 - block 2 it's 1
+  # loop_spec.lua @ 3
+  # Failure message: loop_spec.lua:3: no
+  1..1
+  [1]

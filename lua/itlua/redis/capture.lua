@@ -34,7 +34,8 @@ function Channels:receive()
 end
 
 function Channels:progress()
-  return { ("%s: %d messages received"):format(self.name, self.capture.count + self.capture.passed) }
+  local n = self.capture.count + self.capture.passed
+  return { ("%s: %d message%s received"):format(self.name, n, n == 1 and "" or "s") }
 end
 
 -- The server answers on this connection in the order in which things happened: behind the answer to a subscription

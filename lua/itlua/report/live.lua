@@ -109,6 +109,7 @@ local function line_of(self, pieces, width)
     local room = width - used
     if room <= 0 then break end
     local shown = text.clip(piece[1], room)
+    if shown == "…" and #parts > 0 and parts[#parts]:find("…", 1, true) then break end
     used = shown == piece[1] and used + text.width(shown) or width -- behind a cut nothing follows
     parts[#parts + 1] = piece[2] and self.paint(piece[2], shown) or shown
   end

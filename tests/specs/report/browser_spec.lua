@@ -55,6 +55,14 @@ describe("the HTML report in Chromium #heavy", function()
 
   local hash = "decodeURIComponent(location.hash)"
 
+  -- Where the address leads to is drawn a little after it has changed.
+  local function arrives(at)
+    becomes(at, hash)
+    local place = at:match "^#/test/(.*)"
+    becomes(true, place and ("document.querySelector('main .place').textContent === %q"):format(place)
+      or "document.querySelector('main .tiles') !== null")
+  end
+
   local function quiet()
     assert.same({}, page.errors)
     for _, url in ipairs(page.requests) do assert.matches("^[fd][ia][lt][ea]:", url) end
@@ -168,17 +176,17 @@ describe("the HTML report in Chromium #heavy", function()
     page:type "teardown"
     becomes("1 of 34 tests", "document.getElementById('count').innerText")
     page:press "Enter"
-    becomes("#/test/specs/orders/lifecycle_spec.lua:88", hash)
+    arrives "#/test/specs/orders/lifecycle_spec.lua:88"
     page:press "Escape"
     becomes("34 tests", "document.getElementById('count').innerText")
     page:press "Escape"
-    becomes("#/", hash)
+    arrives "#/"
     page:press "n"
-    becomes("#/test/specs/cache/refused_1_spec.lua:35", hash)
+    arrives "#/test/specs/cache/refused_1_spec.lua:35"
     page:press "p"
-    becomes("#/test/specs/orders/lifecycle_spec.lua:88", hash)
+    arrives "#/test/specs/orders/lifecycle_spec.lua:88"
     page:press "p"
-    becomes("#/test/specs/orders/lifecycle_spec.lua:53", hash)
+    arrives "#/test/specs/orders/lifecycle_spec.lua:53"
     page:press "j"
     page:press "j"
     page:press "j"
@@ -290,6 +298,22 @@ describe("the HTML report in Chromium #heavy", function()
     end
     assert.not_matches("^owned", page:eval "document.title")
     assert.equal(0, page:eval "document.querySelectorAll('main img, main script, main b > i, #rows img').length")
+    quiet()
+  end)
+
+  it("shows a line that a service printed while several tests ran once", function()
+    local function test(name, detail)
+      return { name = name, status = "failure", message = "no", problem = { timeline = ([[
+        [{"at":1,"seconds":0.1,"what":"sql.query","detail":"%s","outcome":""},
+         {"at":1.01,"seconds":0,"what":"db","detail":"ERROR one","outcome":"","log":true}] ]]):format(detail) } }
+    end
+    local events = replay.run { test("first", "a"), test("second", "b") }
+    for _, ev in ipairs(events) do
+      if ev.ev == "test_start" then ev.at = 1795186450 end
+    end
+    page:open(folder:write("logs.html", replay.print("html", events, { program = "itlua", read = function() end })), "/logs")
+    assert.equal("ERROR one|first and 1 other", page:eval [[Array.from(document.querySelectorAll(".log-lines li")).map(li =>
+      li.children[1].textContent + "|" + li.children[2].textContent).join(";")]])
     quiet()
   end)
 

@@ -60,7 +60,7 @@ local function output_of(name)
   }
   local text, cause = r.stdout:match "\n(✗.-\n)\n✗ specs/" or r.stdout, nil
   for line in fs.read(events):gmatch "[^\n]+" do cause = cause or json.decode(line).cause end
-  return (text:gsub("%S+/itlua%f[ ]", "itlua")), cause
+  return (text:gsub("[^%s(]+/itlua%f[ ]", "itlua")), cause
 end
 
 -- What names the cause; where nothing has to be concluded, what came instead of what was expected.

@@ -141,6 +141,7 @@ describe("the lines of a run that goes on", function()
       own = "注文は技術者に割り当てられる" }, 1)
     for columns = 4, 130 do
       for _, line in ipairs(l:lines(103.5, columns, 24)) do
+        assert.is_nil(line:find("……", 1, true), line)
         assert.is_true(text.width(line) < columns, ("%d columns: %s"):format(columns, line))
       end
     end

@@ -148,16 +148,33 @@ local function logins(facts)
   if facts.code == "3D000" then return { "the server has no database of that name: who creates it?" }, "3D000" end
 end
 
+local over = { ended = true, stopped = true, failed = true }
+
+-- The service that a connection was to, where it is no more: by the address that the message names, else the only one.
+local function other_side(facts)
+  for host, port in facts.message:gmatch "([%w.%-]+):(%d+)" do
+    local service = facts:service_at(host, math.tointeger(tonumber(port)))
+    if service then return over[service.state] and service or nil end
+  end
+  local found
+  for _, service in ipairs(facts.services) do
+    if over[service.state] then
+      if found then return nil end
+      found = service
+    end
+  end
+  return found
+end
+
 local function gone(facts)
   local lost = facts.code == "57P01" or facts.code == "08006" or facts.code == "CLOSED" or facts.code == "EMPTY_REPLY"
     or facts.code == "ECONNRESET"
   if not lost then return nil end
-  for _, service in ipairs(facts.services) do
-    if service.state ~= "ready" and service.state ~= "idle" then
-      return { ("the other side has ended: service %s: %s"):format(service.name, cause.state_of(service)),
-        facts:last_words(service.name) and "its last words: " .. facts:last_words(service.name) or nil }, "gone "
-          .. service.name
-    end
+  local service = other_side(facts)
+  if service then
+    local words = facts:last_words(service.name)
+    return { ("the other side has ended: service %s: %s"):format(service.name, cause.state_of(service)),
+      words and "its last words: " .. words or nil }, "gone " .. service.name
   end
   return { "the other side closed the connection while it was used: it crashed, was restarted, or ended the session" },
     "gone " .. tostring(facts.code)

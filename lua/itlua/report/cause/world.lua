@@ -108,6 +108,14 @@ local missing = {
   "%f[%w]([A-Z][A-Z0-9_]+): [%w ]*is not set",
 }
 
+-- Another service that its last words speak of, where that one is no more.
+local function needed(facts, name)
+  for host, port in facts.message:gmatch "([%w.%-]+):(%d+)" do
+    local service = facts:service_at(host, math.tointeger(tonumber(port)))
+    if service and service.name ~= name and service.state ~= "ready" and service.state ~= "starting" then return service end
+  end
+end
+
 local function no_service(facts)
   if facts.kind ~= "service" then return nil end
   local name = facts.message:match "service ([%w_-]+)" or "?"
@@ -125,6 +133,11 @@ local function no_service(facts)
   end
   if facts.code == "EXITED" or facts.code == "NOT_READY" or facts.code == "NEEDS" or facts.code == "PREPARE"
     or facts.code == "START" then
+    local other = needed(facts, name)
+    if other then
+      return { ("service %s needs service %s (%s): %s"):format(name, other.name, other.kind, cause.state_of(other)) },
+        "service " .. other.name .. " is gone"
+    end
     local hint = facts.message:match "likely%s+([^\n]+)"
     return { hint or ("service %s of itlua.lua did not get ready: what it said last is above"):format(name) }, key
   end

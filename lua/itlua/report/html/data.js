@@ -73,7 +73,22 @@ function timelineOf(detail) {
   }));
 }
 
-// What services printed while tests ran: by service, in the order of time.
+function shared(lines) {
+  const kept = [], latest = new Map();
+  for (const line of lines) {
+    const same = (latest.get(line.text) || []).find(one => line.at - one.at < 250 && !one.tests.includes(line.test));
+    if (same) {
+      same.tests.push(line.test);
+      continue;
+    }
+    const one = { at: line.at, text: line.text, tests: [line.test] };
+    kept.push(one);
+    latest.set(line.text, (latest.get(line.text) || []).slice(-3).concat(one));
+  }
+  return kept;
+}
+
+// What services printed while tests ran: by service, in the order of time. A line that came while several ran is theirs.
 function serviceLines() {
   const found = new Map();
   for (const test of tests) {
@@ -84,7 +99,7 @@ function serviceLines() {
       found.get(span.what).push({ at: Math.max(0, test.at) + span.at, text: span.detail, test });
     }
   }
-  for (const lines of found.values()) lines.sort((a, b) => a.at - b.at);
+  for (const [name, lines] of found) found.set(name, shared(lines.sort((a, b) => a.at - b.at)));
   return found;
 }
 

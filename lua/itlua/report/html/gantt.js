@@ -56,6 +56,7 @@ function workersView() {
       el('td', { class: 'n' }, String(file.worker)), el('td', { class: 'n' }, file.at >= 0 ? duration(file.at) : ''), el('td', { class: 'n' }, duration(file.ms)),
       el('td', { class: 'n' }, String(file.tests.length)), el('td', { class: 'n' + (file.failed ? ' bad' : '') }, file.failed ? String(file.failed) : '')))));
   return el('article', {}, el('header', { class: 'title' }, el('h1', {}, 'Where the time went'), facts),
+    found.length ? el('p', { class: 'dim' }, 'A bar is a file. Where it is coloured a test ran; where it is grey the file was loaded, set up or waited for a service.') : null,
     found.length ? chart : el('p', { class: 'dim' }, 'No file ran.'), section('Files, the longest first', el('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': 'Files' }, table)));
 }
 
@@ -63,9 +64,14 @@ function logsView() {
   const names = Object.keys(raw.logs), lines = serviceLines();
   const started = (run.services || '').split('\n').filter(Boolean);
   return el('article', {}, el('header', { class: 'title' }, el('h1', {}, 'Services and logs')),
-    started.length ? section('Started for this run', el('ul', { class: 'plain' }, started.map(line => el('li', {}, line)))) : null,
+    started.length ? section('Started for this run', el('ul', { class: 'plain' }, started.map(line => {
+      const [, name, what] = /^(\S+)\s\s+(.*)$/.exec(line) || [null, line, ''];
+      return el('li', {}, el('b', {}, name), ' ', what);
+    }))) : null,
     Array.from(lines, ([name, list]) => section(name + ' while tests ran', el('ol', { class: 'log-lines', tabindex: '0' }, list.slice(0, 2000).map(line => el('li', {},
-      el('span', { class: 'dim' }, duration(line.at)), el('span', {}, line.text), el('a', { href: line.test.hash, title: line.test.full }, line.test.own)))),
+      el('span', { class: 'dim' }, duration(line.at)), el('span', {}, line.text), el('span', { class: 'of' }, el('a', { href: line.tests[0].hash, title: line.tests[0].full }, line.tests[0].own),
+        line.tests.length > 1 ? el('span', { class: 'dim', title: line.tests.slice(1).map(test => test.full).join('\n') },
+          ' and ' + count(line.tests.length - 1, 'other')) : null)))),
       list.length > 2000 ? el('p', { class: 'dim' }, 'and ' + count(list.length - 2000, 'more line')) : null)),
     names.map(name => section('Log of ' + name, bounded(raw.logs[name], 400, ansi))),
     !started.length && !names.length && !lines.size ? el('p', { class: 'dim' }, 'No service printed anything into this report.') : null);
