@@ -104,12 +104,13 @@ end
 
 -- Pieces {text, colour} on one line of at most `width` columns; what does not fit is cut.
 local function line_of(self, pieces, width)
-  local parts, used = {}, 0
+  local parts, used, cut = {}, 0, false
   for _, piece in ipairs(pieces) do
     local room = width - used
     if room <= 0 then break end
     local shown = text.clip(piece[1], room)
-    if shown == "…" and #parts > 0 and parts[#parts]:find("…", 1, true) then break end
+    if shown == "…" and cut then break end
+    if shown ~= "" then cut = shown:sub(-#"…") == "…" end
     used = shown == piece[1] and used + text.width(shown) or width -- behind a cut nothing follows
     parts[#parts + 1] = piece[2] and self.paint(piece[2], shown) or shown
   end

@@ -211,7 +211,7 @@ describe("assert.eventually", function()
     assert.equal("done", assert.eventually(function()
       tries = tries + 1
       return tries > 2 and "done"
-    end, { timeout = 1, interval = 0.001 }))
+    end, { timeout = 20, interval = 0.001 }))
     assert.equal(3, tries)
   end)
 
