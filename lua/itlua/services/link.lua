@@ -92,7 +92,7 @@ end
 
 ---@class itlua.services.Running
 ---@field socket string
----@field process? itlua.process.Process   from the first use on
+---@field process? itlua.Process   from the first use on
 local Running = {}
 Running.__index = Running
 
