@@ -143,6 +143,7 @@ static void register_connection(lua_State *L) {
                                      {"manage", l_manage},
                                      {"abort", l_abort},
                                      {"settle", sql_settle},
+                                     {"look", sql_look},
                                      {"info", l_info},
                                      {"parameter", l_parameter},
                                      {"exec", sql_exec},

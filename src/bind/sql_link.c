@@ -273,6 +273,17 @@ static void on_socket(void *data, int events) {
   else sql_turn(c);
 }
 
+/* look(handle): takes in what has arrived on an idle connection, which nobody may have watched: its end, for one.
+ * What the server said before it closes is read first, the end behind it. */
+int sql_look(lua_State *L) {
+  sql_conn *c = *(sql_conn **)luaL_checkudata(L, 1, SQL_CONN);
+  const char *code;
+  for (int i = 0; i < 2 && c && c->res.open && c->state == SQL_IDLE && !c->op; i++) read_socket(c);
+  if (c && c->res.open && c->state == SQL_IDLE && !c->op && sql_last_fatal(c, &code))
+    lose(c, "08006", "the server closed the connection");
+  return 0;
+}
+
 /* libpq may leave decrypted bytes in the TLS library, where no poll sees them: it is made to look now and then. */
 static void look_behind_tls(sql_conn *c) {
   read_socket(c);

@@ -175,12 +175,13 @@ end
 
 -- ---- one that is left running
 
---- The folder of the host that `itlua services up` leaves running for this project.
+--- The folder of the host that `itlua services up` leaves running for this project. Its name is none of those that hosts
+--- take for what others have left (host.lua).
 ---@return string
 function link.kept_folder()
   local runtime, project = os.getenv "XDG_RUNTIME_DIR", fs.stat "."
   local place = runtime and fs.exists(runtime) == "folder" and runtime or "/tmp"
-  return ("%s/itlua-services-%x-%x-%x"):format(place, fs.stat("/proc/self").uid, project.device, project.inode)
+  return ("%s/itlua-kept-%x-%x-%x"):format(place, fs.stat("/proc/self").uid, project.device, project.inode)
 end
 
 -- Whether the folder is ours: its name can be foreseen.

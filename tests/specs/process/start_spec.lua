@@ -22,7 +22,7 @@ describe("a started process", function()
     assert.is_true(alive(p.pid))
     p:write("one\ntwo\nthr")
     assert.equal("one", p:read_line())
-    assert.equal("two", p:read_line { timeout = 5 })
+    assert.equal("two", p:read_line { timeout = 20 })
     p:write("ee\n\nlast")
     p:close_input()
     local lines = {}
@@ -76,8 +76,8 @@ describe("a started process", function()
     assert.is_true(p:signal("USR1"))
     p:expect("^usr1$")
     assert.is_true(p:signal("SIGUSR1"))
-    p:expect("^usr1$", { timeout = 5 })
-    assert.equal(5, p:stop().code)
+    p:expect("^usr1$", { timeout = 20 })
+    assert.equal(5, p:stop({ grace = 20 }).code)
     assert.equal("bye", p:read_line())
     assert.is_false(p:signal(15))
     assert.equal(5, p:stop().code)
@@ -116,14 +116,14 @@ describe("a started process", function()
     end)()
     collectgarbage()
     collectgarbage()
-    local deadline = core.now() + 5
+    local deadline = core.now() + 20
     while alive(pid) and core.now() < deadline do core.sleep(0.01) end
     assert.is_false(alive(pid))
   end)
 
   it("matches lines, and says what came instead", function()
     local p <close> = process.start "echo a; echo 'listening on 127.0.0.1:4711'; sleep 100"
-    local host, port = p:expect("listening on ([%d.]+):(%d+)", { timeout = 5 })
+    local host, port = p:expect("listening on ([%d.]+):(%d+)", { timeout = 20 })
     assert.equal("127.0.0.1", host)
     assert.equal("4711", port)
     local err = failure(p.expect, p, "never", { timeout = 0.1 })
@@ -149,7 +149,7 @@ describe("a started process", function()
 
   it("keeps the newest output, and tells a slow reader what it missed", function()
     local p <close> = process.start { command = "seq 1 100000", max_output = 10000 }
-    p:wait { timeout = 10 }
+    p:wait { timeout = 60 }
     assert.is_true(#p:output() <= 10000)
     assert.matches("\n100000\n$", p:output())
     local err = failure(p.read_line, p)
@@ -186,7 +186,7 @@ describe("a started process", function()
       f:write([[print("ready " .. arg[1]) io.stdout:flush() require("itlua.core").sleep(100)]])
     end
     local p <close> = process.start { process.self(), "exec", path, "now" }
-    assert.equal("now", (p:expect("ready (%a+)")))
+    assert.equal("now", (p:expect("ready (%a+)", { timeout = 30 })))
     os.remove(path)
   end)
 
@@ -199,11 +199,11 @@ describe("a started process", function()
         print(p:read_line()) io.stdout:flush() require("itlua.core").sleep(100)]])
     end
     local p <close> = process.start { process.self(), "exec", path }
-    local child, leader = p:expect("(%d+) (%d+)")
+    local child, leader = p:expect("(%d+) (%d+)", { timeout = 30 })
     assert.is_true(alive(child) and alive(leader))
     p:signal("KILL")
     p:wait()
-    local deadline = core.now() + 5
+    local deadline = core.now() + 20
     while (alive(child) or alive(leader)) and core.now() < deadline do core.sleep(0.02) end
     assert.is_false(alive(child))
     assert.is_false(alive(leader))
@@ -216,7 +216,7 @@ describe("a started process", function()
       local f <close> = assert(io.open(path, "w"))
       f:write([[local p = require("itlua.process").start "exec sleep 1000"; print(p.pid)]])
     end
-    local r = process.run { process.self(), "exec", path, timeout = 5 }
+    local r = process.run { process.self(), "exec", path, timeout = 60 }
     assert.equal(0, r.code)
     assert.is_false(alive(r.stdout:match("%d+")))
     os.remove(path)

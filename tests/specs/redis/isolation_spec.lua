@@ -8,7 +8,7 @@ local function run_specs(url, files, options)
   for name, text in pairs(files) do fs.write(fs.join(folder.path, name), (text:gsub("$URL", url))) end
   local command = { process.self(), folder.path, "-o", "plainTerminal" }
   for _, word in ipairs(options or {}) do command[#command + 1] = word end
-  return process.run { command = command, merge = true, timeout = 60 }
+  return process.run { command = command, merge = true, timeout = 100 }
 end
 
 describe("redis isolation", function()

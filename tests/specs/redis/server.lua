@@ -12,7 +12,7 @@ function server.start(options)
     local command = { "redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "", "--daemonize", "no" }
     for _, word in ipairs(options or {}) do command[#command + 1] = word end
     local started = process.start { command = command, merge = true }
-    if pcall(started.expect, started, "Ready to accept connections", { timeout = 5 }) then
+    if pcall(started.expect, started, "Ready to accept connections", { timeout = 30 }) then
       return { port = port, url = "redis://127.0.0.1:" .. port, process = started }
     end
     started:close()

@@ -236,6 +236,22 @@ describe("a service of kind redis", function()
     project.passes(dir, {})
   end)
 
+  it("is kept between runs, whatever services others start beside it", function()
+    local settings = project.settings [[cache = { kind = "redis", provider = "native" }]]
+    local dir = project.new { ["itlua.lua"] = settings }
+    local env = { XDG_RUNTIME_DIR = false, TMPDIR = false } -- its folder is among those of everybody
+    local up = project.run(dir, { "services", "up" }, env)
+    finally(function() project.run(dir, { "services", "down" }, env) end)
+    assert.equal(0, up.code, up.stdout)
+    project.passes(project.new { ["itlua.lua"] = settings, ["specs/a_spec.lua"] = [[
+      it("is another", function() require("itlua.services").cache:start() end)
+    ]] }, {}, env)
+    local status = project.run(dir, { "services", "status" }, env)
+    assert.equal(0, status.code, status.stdout)
+    assert.equal(0, project.run(dir, { "services", "down" }, env).code)
+    assert.equal(1, project.run(dir, { "services", "status" }, env).code)
+  end)
+
   it("is the server of REDIS_URL, of which each file has a database number, and nobody ends it", function()
     local outer = project.new {
       ["itlua.lua"] = project.settings [[cache = { kind = "redis", provider = "native" }]],

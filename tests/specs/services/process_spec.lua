@@ -95,7 +95,7 @@ describe("a service of kind process", function()
         end)
         it("is killed, and says so", function()
           app:signal "KILL"
-          assert.eventually(function() return app.state == "ended" end)
+          assert.eventually(function() return app.state == "ended" end, { timeout = 20 })
           app:restart()
           assert.equal("ready", app.state)
         end)
@@ -103,7 +103,7 @@ describe("a service of kind process", function()
           assert.is_truthy(app:logs():find "listening on")
           local at = require("itlua.core").clock()
           http.post(app.url .. "/say", { body = "now" })
-          assert.eventually(function() return app:logs { since = at } == "now" end)
+          assert.eventually(function() return app:logs { since = at } == "now" end, { timeout = 20 })
           assert.equal("now", app:logs { last = 1 })
         end)
       ]],
@@ -119,6 +119,7 @@ describe("a service of kind process", function()
         it("prints", function()
           local api <close> = http.client { base_url = services.app.url }
           api:post("/say", { body = "before" })
+          task.eventually(function() return services.app:logs { last = 1 } == "before" end, { timeout = 20 })
           local log <close> = services.app:capture()
           assert.equal("capture of app, 0 records", tostring(log))
           api:post("/say", { body = "order 7 is paid" })
@@ -143,7 +144,7 @@ describe("a service of kind process", function()
         local services, http, task = require "itlua.services", require "itlua.http", require "itlua.task"
         local function say(what)
           http.post(services.app.url .. "/say", { body = what })
-          task.eventually(function() return services.app:logs { last = 1 } == what end)
+          task.eventually(function() return services.app:logs { last = 1 } == what end, { timeout = 20 })
         end
         it("passes", function() say "of another test" end)
         it("fails", function()
@@ -199,11 +200,11 @@ describe("a service of kind process", function()
     task.eventually(function()
       pid = fs.exists(dir:join "pid") and fs.read(dir:join "pid")
       return pid
-    end, { timeout = 20 })
+    end, { timeout = 60 })
     run:signal "KILL"
     run:wait()
-    task.eventually(function() return not fs.exists("/proc/" .. pid) end, { timeout = 5 })
-    task.eventually(function() return #fs.list(dir:join "tmp") == 0 end, { timeout = 5 })
+    task.eventually(function() return not fs.exists("/proc/" .. pid) end, { timeout = 20 })
+    task.eventually(function() return #fs.list(dir:join "tmp") == 0 end, { timeout = 20 })
   end)
 end)
 
@@ -235,9 +236,10 @@ describe("the exit of a service", function()
   it("is waited for, and has the code that was asked for", function()
     local dir = project.new {
       ["itlua.lua"] = project.settings [[
-        job = { kind = "process", command = "echo working; sleep 0.3; exit 0", ready = { line = "working" }, exit = 0 },
-        bad = { kind = "process", command = "echo working; sleep 0.3; echo no luck; exit 3", ready = { line = "working" },
-          exit = 0 },
+        job = { kind = "process", command = "echo working; while [ ! -e go ]; do sleep 0.1; done; exit 0",
+          ready = { line = "working" }, exit = 0 },
+        bad = { kind = "process", command = "echo working; while [ ! -e go ]; do sleep 0.1; done; echo no luck; exit 3",
+          ready = { line = "working" }, exit = 0 },
         rude = { kind = "process", command = "trap 'exit 4' TERM; echo up; while :; do sleep 0.1; done",
           ready = { line = "up" }, exit = 0 },
         last = { kind = "process", command = "trap 'exit 5' TERM; echo up; while :; do sleep 0.1; done",
@@ -250,12 +252,14 @@ describe("the exit of a service", function()
           return err
         end
         it("of a job", function()
-          assert.same({ code = 0 }, services.job:wait_exit())
+          assert.equal("ready ready", services.job.state .. " " .. services.bad.state)
+          require("itlua.fs").write("go", "")
+          assert.same({ code = 0 }, services.job:wait_exit { timeout = 20 })
           assert.equal("ended", services.job.state)
           assert.is_truthy(services.job:logs():find("(it has ended with exit code 0)", 1, true))
         end)
         it("of one that fails", function()
-          local err = failure(services.bad.wait_exit, services.bad)
+          local err = failure(services.bad.wait_exit, services.bad, { timeout = 20 })
           assert.equal("service EXIT", err.kind .. " " .. err.code)
           assert.is_truthy(err.message:find("was to end with exit code 0, and ended with 3", 1, true))
           assert.is_truthy(err.message:find("no luck", 1, true))

@@ -155,12 +155,16 @@ syntax error at or near "FORM" (42601)
   end)
 
   it("of a handle that is busy", function()
-    local sleeping = task.spawn(function() return db:value "SELECT 'slept' FROM pg_sleep(0.2)" end)
+    local other <close> = db:clone()
+    other:query "SELECT pg_advisory_lock(4711)"
+    local waiting = task.spawn(function() return db:value "SELECT 'waited' FROM pg_advisory_lock(4711)" end)
     task.sleep(0.05)
     local err = failing "SELECT 1"
     assert.subset({ kind = "sql", code = "BUSY" }, err)
-    assert.matches("is busy with sql.query: SELECT 'slept' FROM pg_sleep(0.2)", err.message, 1, true)
-    assert.equal("slept", sleeping:join())
+    assert.matches("is busy with sql.query: SELECT 'waited' FROM pg_advisory_lock(4711)", err.message, 1, true)
+    other:query "SELECT pg_advisory_unlock(4711)"
+    assert.equal("waited", waiting:join())
+    db:query "SELECT pg_advisory_unlock(4711)"
   end)
 
   it("of a handle that is closed", function()
@@ -179,16 +183,16 @@ syntax error at or near "FORM" (42601)
 
   it("of a handle that is closed while it works", function()
     local other = db:clone()
-    local sleeping = task.spawn(function() other:query "SELECT pg_sleep(10)" end)
+    local sleeping = task.spawn(function() other:query "SELECT pg_sleep(1000)" end)
     task.sleep(0.05)
     other:close()
     local ok, err = pcall(sleeping.join, sleeping)
     assert.is_false(ok)
     assert.subset({ kind = "sql", code = "08003" }, err)
     assert.eventually(function()
-      return db:value "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(10)%' AND pid <> pg_backend_pid()"
+      return db:value "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(1000)%' AND pid <> pg_backend_pid()"
         == 0
-    end)
+    end, { timeout = 20 })
   end)
 
   it("do not follow from a value of 100 MB", function()

@@ -84,11 +84,11 @@ describe("a statement that is stopped", function()
     task.sleep(0.05)
     third:close()
     pcall(sleeping.join, sleeping)
-    task.eventually(function() return running() == 0 end)
+    task.eventually(function() return running() == 0 end, { timeout = 20 })
   end)
 
   it("can be stopped by the server itself", function()
-    local limited <close> = sql.connect { url = server:url(), settings = { statement_timeout = "50ms" } }
+    local limited <close> = sql.connect { url = server:url(), settings = { statement_timeout = "1s" } }
     assert.raises({ kind = "sql", code = "57014" }, function() limited:query "SELECT pg_sleep(60)" end)
     assert.equal(1, limited:value "SELECT 1")
   end)
@@ -204,7 +204,8 @@ describe("a server that dies", function()
     local idle <close> = sql.connect(server:url())
     idle:query "SELECT 1"
     admin:query("SELECT pg_terminate_backend($1)", idle:info().process)
-    task.sleep(0.1)
+    local gone = "SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = $1" -- its last words were sent before
+    task.eventually(function() return admin:value(gone, idle:info().process) end, { timeout = 20 })
     assert.raises({ kind = "sql", code = "57P01", message = "administrator command" }, function() idle:query "SELECT 1" end)
   end)
 end)

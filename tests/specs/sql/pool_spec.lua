@@ -63,7 +63,7 @@ describe("sql.pool", function()
     assert.same({}, pool:orphans())
     local capture <close> = pool:listen "c"
     pool:exec "NOTIFY c, 'x'"
-    assert.equal("x", capture:wait_for().payload)
+    assert.equal("x", capture:wait_for(nil, { timeout = 20 }).payload)
     assert.table(pool, "t").is_empty()
     assert.equal(3, pool:with(function(db, n) return db:value("SELECT $1::int", n) end, 3))
   end)
@@ -106,8 +106,22 @@ describe("sql.pool", function()
     local admin <close> = sql.connect(server:url())
     admin:query [[SELECT pg_terminate_backend(pid) FROM pg_stat_activity
       WHERE application_name = 'itlua' AND pid <> pg_backend_pid()]]
-    task.sleep(0.05)
+    task.eventually(function() -- they end a moment after they were told to
+      return admin:value [[SELECT count(*) = 0 FROM pg_stat_activity
+        WHERE application_name = 'itlua' AND pid <> pg_backend_pid()]]
+    end, { timeout = 20 })
     together(6, function() return pool:query "SELECT 1" end)
+  end)
+
+  it("replaces connections that were lost while it rested", function()
+    local own <close> = sql.pool { url = server:url(), size = 1, application_name = "resting" }
+    own:query "SELECT 1"
+    task.sleep(0.3) -- nobody watches it any more
+    local admin <close> = sql.connect(server:url())
+    local all = "FROM pg_stat_activity WHERE application_name = 'resting'"
+    admin:query("SELECT pg_terminate_backend(pid) " .. all)
+    task.eventually(function() return admin:value("SELECT count(*) = 0 " .. all) end, { timeout = 20 })
+    assert.equal(1, own:value "SELECT 1")
   end)
 
   it("says who has the connections when there is none", function()
