@@ -59,6 +59,11 @@ static _Noreturn void raise_busy(lua_State *L, const sql_conn *c) {
 
 bool sql_check_idle(lua_State *L, int arg, sql_state wanted, sql_conn **conn) {
   sql_conn *c = *conn = sql_check(L, arg);
+  if (c->state == SQL_IDLE && !c->op &&
+      !c->watched) { /* it rested: why it ended is to be told, not that a send failed */
+    sql_look(c);
+    if (c->state == SQL_LOST) raise_gone(L, c);
+  }
   if (c->state == SQL_DRAINING) return false;
   if (c->state != wanted || c->op) raise_busy(L, c);
   return true;
@@ -71,6 +76,13 @@ static int l_state(lua_State *L) {
   const sql_conn *c = *(sql_conn **)luaL_checkudata(L, 1, SQL_CONN);
   lua_pushstring(L, !c || !c->res.open ? "closed" : sql_state_name(c->state));
   return 1;
+}
+
+/* look(handle): its state is what it was a moment ago, not when it was last watched */
+static int l_look(lua_State *L) {
+  sql_conn *c = *(sql_conn **)luaL_checkudata(L, 1, SQL_CONN);
+  if (c && c->res.open) sql_look(c);
+  return 0;
 }
 
 /* transaction(handle) -> "none" | "active" | "open" | "failed" | "unknown" */
@@ -143,7 +155,7 @@ static void register_connection(lua_State *L) {
                                      {"manage", l_manage},
                                      {"abort", l_abort},
                                      {"settle", sql_settle},
-                                     {"look", sql_look},
+                                     {"look", l_look},
                                      {"info", l_info},
                                      {"parameter", l_parameter},
                                      {"exec", sql_exec},

@@ -155,7 +155,7 @@ bool sql_arrived(const sql_conn *c); /* PQgetResult will not wait */
 void sql_fail_lost(it_op *op, const sql_conn *c);
 void sql_abort(sql_conn *c, bool cancel); /* forget what runs; tell the server to stop it */
 int sql_settle(lua_State *L);
-int sql_look(lua_State *L); /* look(handle): whether it has ended meanwhile */
+void sql_look(sql_conn *c); /* whether it has ended meanwhile */
 const char *sql_state_name(sql_state state);
 
 /* sql_statement.c */

@@ -239,6 +239,7 @@ static void tick_after(sql_conn *c, int milliseconds) {
 }
 
 void sql_turn(sql_conn *c) {
+  const char *fatal;
   int unsent = c->broken ? 0 : PQflush(c->pg);
   if (unsent < 0) c->broken = true;
   sql_notify_take(c);
@@ -249,7 +250,8 @@ void sql_turn(sql_conn *c) {
     c->op = NULL;
     it_op_done(&o->op);
   }
-  if (c->broken && !c->op) lose(c, "08006", PQerrorMessage(c->pg));
+  if (!c->op && (c->broken || (c->state == SQL_IDLE && sql_last_fatal(c, &fatal))))
+    lose(c, "08006", PQerrorMessage(c->pg));
   if (c->state == SQL_LOST) return;
   /* Sending may have gone on in a step. */
   if (c->op || c->state == SQL_DRAINING) unsent = PQflush(c->pg);
@@ -273,15 +275,10 @@ static void on_socket(void *data, int events) {
   else sql_turn(c);
 }
 
-/* look(handle): takes in what has arrived on an idle connection, which nobody may have watched: its end, for one.
- * What the server said before it closes is read first, the end behind it. */
-int sql_look(lua_State *L) {
-  sql_conn *c = *(sql_conn **)luaL_checkudata(L, 1, SQL_CONN);
-  const char *code;
-  for (int i = 0; i < 2 && c && c->res.open && c->state == SQL_IDLE && !c->op; i++) read_socket(c);
-  if (c && c->res.open && c->state == SQL_IDLE && !c->op && sql_last_fatal(c, &code))
-    lose(c, "08006", "the server closed the connection");
-  return 0;
+/* What has arrived on an idle connection that nobody watched: its end, for one. What the server said before it closed is
+ * read first, the end behind it. */
+void sql_look(sql_conn *c) {
+  for (int i = 0; i < 2 && c->state == SQL_IDLE && !c->op; i++) read_socket(c);
 }
 
 /* libpq may leave decrypted bytes in the TLS library, where no poll sees them: it is made to look now and then. */
