@@ -3,6 +3,7 @@
 local closing = require "itlua.closing"
 local core = require "itlua.core"
 local policy = require "itlua.policy"
+local story = require "itlua.container.story"
 
 ---@class itlua.container.Container
 ---@field id string
@@ -287,6 +288,7 @@ end
 --- Ends and removes it with its anonymous volumes. That it is gone already is fine.
 function Container:remove()
   if self.removed then return end
+  story.leave(self)
   local scope = core.enter(30, true) -- also when the test's time is over
   local ok, err = pcall(self._delete, self)
   core.leave(scope)

@@ -79,6 +79,22 @@ describe("what is left open", function()
     assert.not_matches('detail\\":\\"before', result.stdout)
   end)
 
+  it("adds them also where it was closed before the test had failed, and in the first test", function()
+    local dir <close> = fs.tempdir()
+    local spec = dir:write("fails_spec.lua", [[
+      local container = require "itlua.container"
+      it("fails", function()
+        local c <close> = container.run { image = "busybox", wait = container.wait.log "the reason",
+          command = { "sh", "-c", "echo the reason; sleep 1000" } }
+        assert.is_true(false)
+      end)
+      it("fails without one", function() require("itlua.task").sleep(0.01) assert.is_true(false) end)
+    ]])
+    local result = process.run { process.self(), spec, "-o", "jsonl" }
+    local _, told = result.stdout:gsub('detail\\":\\"the reason', "")
+    assert.equal(1, told, result.stdout)
+  end)
+
   local SCRIPT = [[
     local container = require "itlua.container"
     local net, volume = container.network(), container.volume()

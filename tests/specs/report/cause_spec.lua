@@ -87,6 +87,16 @@ describe("the likely cause", function()
       services = services, message = "service bill (itlua exec bill.lua) did not get ready: its process exited\n"
         .. "  its last words\n    cannot connect to Redis at 127.0.0.1:6379: Connection refused\n  likely  not reached" },
       "^service bill needs service cache %(redis%): it was stopped", "service cache is gone" },
+    { "a setting that a container misses", { error_kind = "container", error_code = "EXITED",
+      message = "app did not get ready: the container exited with code 3\n  its last words\n    Error: APP_KEY is not set" },
+      "^the environment variable APP_KEY is missing\nlook at option env" },
+    { "a registry out of reach", { error_kind = "container", error_code = "IMAGE",
+      message = "the image app:1 is not here, and cannot be pulled: dial tcp: lookup r.io: no such host" },
+      "^the registry of app:1 cannot be reached" },
+    { "what ended a container", { error_kind = "container", error_code = "PORT",
+      message = "app does not publish port 8080/tcp: it does not run", timeline = {
+        { at = 1, seconds = 0, what = "container", detail = "kill app", outcome = "" },
+        { at = 2, seconds = 0, what = "container", detail = "remove app", outcome = "" } } }, "did before: kill app" },
     { "a row that is there already", { error_kind = "sql", error_code = "23505", error_table = "customers",
       message = "duplicate key value\n  detail: Key (id)=(7) already exists." },
         "table customers has that row already: %(id%)=%(7%)" },

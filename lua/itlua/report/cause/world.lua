@@ -108,6 +108,14 @@ local missing = {
   "%f[%w]([A-Z][A-Z0-9_]+): [%w ]*is not set",
 }
 
+-- The setting that last words say is missing.
+local function missing_setting(message)
+  for _, pattern in ipairs(missing) do
+    local variable = message:match(pattern)
+    if variable and variable:find "_" then return variable end
+  end
+end
+
 -- Another service that its last words speak of, where that one is no more.
 local function needed(facts, name)
   for host, port in facts.message:gmatch "([%w.%-]+):(%d+)" do
@@ -124,12 +132,10 @@ local function no_service(facts)
     return { ("this machine has nothing that could be service %s; what was tried is above"):format(name),
       "`itlua doctor` says what there is; the service's provider, image or url in itlua.lua says what is wanted" }, key
   end
-  for _, pattern in ipairs(missing) do
-    local variable = facts.message:match(pattern)
-    if variable and variable:find "_" then
-      return { ("the environment variable %s is missing"):format(variable),
-        ("look at services.%s.env in itlua.lua"):format(name) }, key
-    end
+  local variable = missing_setting(facts.message)
+  if variable then
+    return { ("the environment variable %s is missing"):format(variable),
+      ("look at services.%s.env in itlua.lua"):format(name) }, key
   end
   if facts.code == "EXITED" or facts.code == "NOT_READY" or facts.code == "NEEDS" or facts.code == "PREPARE"
     or facts.code == "START" then
@@ -148,6 +154,24 @@ local function no_engine(facts)
   local text = facts.message
   local line = text:match "likely%s+([^\n]+)"
   if line then return { line }, "container " .. line end
+  local variable = facts.code == "EXITED" and missing_setting(text)
+  if variable then
+    return { ("the environment variable %s is missing"):format(variable), "look at option env of what starts the container" },
+      "container " .. variable
+  end
+  local image = text:match "^the image (%S+) is not here, and cannot be pulled"
+  if image and (text:find "no such host" or text:find "dial tcp" or text:find "connection refused") then
+    return { ("the registry of %s cannot be reached, and the image is not on this machine"):format(image),
+      "a network, or the image built or pulled here before: docker pull " .. image }, "registry"
+  end
+  if facts.code == "PORT" and text:find "it does not run" then
+    local last
+    for span in facts:back "^container$" do
+      if not last and (span.detail:find "^kill" or span.detail:find "^stop") then last = span end
+    end
+    return { "the container has ended" .. (last and (", by what the test did before: %s"):format(last.detail) or
+      ": its log and its exit code are in the timeline") }, "container ended"
+  end
   if text:find "[Nn]o such image" or text:find "manifest unknown" or text:find "pull access denied" then
     return { "the image is neither here nor to be had from its registry: a misspelt name or tag, or `docker login`" }, "image"
   end
