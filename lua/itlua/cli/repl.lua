@@ -132,8 +132,7 @@ local function start_services(talk, names)
   local fine = true
   for _, name in ipairs(names or {}) do
     local entry = talk.session:run({ expression = false, run = function()
-      local reach = talk.world:find(name)
-      return reach.url
+      require("itlua.services.reach").start(talk.world:find(name))
     end }, "")
     table.remove(talk.session.entries)
     if not entry.ok then

@@ -79,7 +79,9 @@ local function driver_for(name, url, service)
   local make = by_scheme[scheme and scheme:lower() or ""]
   if not make then
     if service and rawget(service, "methods").connect then return of_kind(service) end
-    core.usage(("%s: nothing here talks to %s"):format(name, mask.text(tostring(url))))
+    core.usage(url and ("%s: nothing here talks to %s"):format(name, mask.text(tostring(url)))
+      or ("%s has no address: itlua.lua gives it one with `url`, or with a port, as in env = { PORT = \"${%s.port}\" }"):format(
+        name, name))
   end
   return make()
 end
@@ -97,6 +99,12 @@ local function start(self)
   if tell then tell(self, "starts") end
   service:start()
   if tell then tell(self, "ready") end
+end
+
+--- Starts its service, where it is one.
+---@param self itlua.services.Reach
+function reach.start(self)
+  if rawget(self, "service") then start(self) end
 end
 
 local function url_of(self)
