@@ -210,3 +210,13 @@ A reader that goes away ends it.
 
   $ printf 'for i = 1, 1e6 do print(i) end\n' | itlua repl | head -n 1
   1
+
+A service without an address is started, and said to have none when something is asked of it.
+
+  $ mkdir mute; cat >mute/itlua.lua <<'END'
+  > return { services = { quiet = { kind = "process", command = { "sleep", "1000" }, ready = {} } } }
+  > END
+  $ cd mute; echo 'quiet.state' | itlua repl --service quiet; echo 'quiet:get "/"' | itlua repl; cd ..
+  "ready"
+  ✗ quiet has no address: itlua.lua gives it one with `url`, or with a port, as in env = { PORT = "${quiet.port}" }
+    at stdin:1
