@@ -48,7 +48,7 @@ describe("the anatomy of a failure", function()
   local parts = { "compares", "Expected objects to be the same.", "expected 2   got 1", "▸ 11 │ local x = 1",
     "GET state → nil", "PING → nil", "these 2, 14 times more", "it is one less", "itlua spec/orders_spec.lua:10 --seed 81733",
     "curl http://x/" }
-  for _, kind in ipairs { "junit", "tap14", "ctrf", "markdown", "terminal" } do
+  for _, kind in ipairs { "junit", "tap14", "ctrf", "markdown", "gitlab", "terminal" } do
     it("has its order, and the differing paths instead of both values: " .. kind, function()
       local printed, at = print_of(kind, told):gsub("\\n", "\n"), 1
       for _, part in ipairs(parts) do
@@ -63,6 +63,11 @@ describe("the anatomy of a failure", function()
       assert.equal(1, gets)
     end)
   end
+
+  it("is in a line of GitLab's as far as that goes", function()
+    assert.equal("orders · compares: Expected objects to be the same. a expected 2 got 1 — likely: it is one less",
+      json.decode(print_of("gitlab", told))[1].description)
+  end)
 
   it("makes no common cause of two assertions that found differences", function()
     assert.is_nil(print_of("markdown", told):find("### Causes", 1, true))

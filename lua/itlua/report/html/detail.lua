@@ -65,6 +65,23 @@ local function milliseconds(seconds)
   return n > -1e15 and n < 1e15 and ("%.4g"):format(n) or "0"
 end
 
+-- What still went on when a test failed stands last in the events.
+local function by_time(spans)
+  local list = {}
+  for i, span in ipairs(spans) do
+    if type(span) == "table" then
+      span.order = i
+      list[#list + 1] = span
+    end
+  end
+  table.sort(list, function(a, b)
+    local a_at, b_at = tonumber(a.at) or 0, tonumber(b.at) or 0
+    if a_at ~= b_at then return a_at < b_at end
+    return a.order < b.order
+  end)
+  return list
+end
+
 -- Spans as arrays: at, took, what, detail, outcome, data (1: a line that a service printed); texts are numbers of
 -- strings that many tests share.
 ---@param page table
@@ -74,20 +91,16 @@ end
 function detail.timeline(page, json, with_data)
   local spans = decode(json)
   if not spans then return nil end
-  local start = math.huge
+  local start, latest, in_order = math.huge, -math.huge, true
   for _, span in ipairs(spans) do
-    if type(span) == "table" and type(span.at) == "number" and span.at < start then start = span.at end
+    local at = type(span) == "table" and tonumber(span.at)
+    if at then
+      if at < start then start = at end
+      if at < latest then in_order = false end
+      latest = at
+    end
   end
-  -- What still went on when the test failed stands last in the events.
-  for i, span in ipairs(spans) do
-    if type(span) == "table" then span.order = i end
-  end
-  local function begins_before(a, b)
-    local a_at, b_at = type(a) == "table" and tonumber(a.at) or start, type(b) == "table" and tonumber(b.at) or start
-    if a_at ~= b_at then return a_at < b_at end
-    return (type(a) == "table" and a.order or 0) < (type(b) == "table" and b.order or 0)
-  end
-  table.sort(spans, begins_before)
+  if not in_order then spans = by_time(spans) end
   local parts, n = {}, 0
   for _, span in ipairs(spans) do
     if type(span) == "table" then
