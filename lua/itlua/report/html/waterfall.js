@@ -20,9 +20,9 @@ function position(at, total) {
   return 100 * (stretched ? Math.cbrt(part) : part);
 }
 
-// Round steps for an axis of about five marks.
-function ticks(total) {
-  const rough = total / 5, power = Math.pow(10, Math.floor(Math.log10(rough || 1)));
+// Round steps for an axis of about so many marks.
+function ticks(total, about) {
+  const rough = total / about, power = Math.pow(10, Math.floor(Math.log10(rough || 1)));
   const step = [1, 2, 5, 10].map(n => n * power).find(n => n >= rough) || power;
   const marks = [];
   for (let at = 0; at <= total * 1.0001; at += step) marks.push(at);
@@ -30,7 +30,7 @@ function ticks(total) {
 }
 
 function axis(total, short) {
-  const marks = stretched && short ? [0, total / 50, total / 5, total].filter(at => at === 0 || at > 0.05) : ticks(total), n = marks.length;
+  const marks = stretched && short ? [0, total / 50, total / 5, total].filter(at => at === 0 || at > 0.05) : ticks(total, short ? 3 : 5), n = marks.length;
   // The last one stands left of its mark, where on a short axis the one before it is.
   if (short && n > 2 && marks[n - 1] / total > 0.93 && (marks[n - 1] - marks[n - 2]) / total < 0.25) marks.splice(n - 2, 1);
   return el('div', { class: 'axis', 'aria-hidden': 'true' }, marks.map(at => el('span', { class: at / total > 0.93 ? 'last' : '', style: { left: (short ? position(at, total) : at / total * 100) + '%' } }, duration(at))));
