@@ -1,3 +1,4 @@
+local task = require "itlua.task"
 local mask = require "itlua.mask"
 
 describe("mask", function()
@@ -24,7 +25,8 @@ describe("mask", function()
 
   it("takes no longer than a text is long", function()
     for _, piece in ipairs { "x", "http", "a@", "://", "-", ":", " ", "Cookie", "bearer" } do
-      local text = piece:rep(2000000 // #piece) .. " @ :// curl -u Authorization bearer"
+      task.sleep(0) -- the other files of this worker may have answers waiting
+      local text = piece:rep(500000 // #piece) .. " @ :// curl -u Authorization bearer"
       assert.is_true(#mask.text(text) > 0)
     end
   end)
