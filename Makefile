@@ -103,7 +103,7 @@ $(BUILD)/embedded.c: $(BUILD)/pack $(LUA_SRC) $(BUNDLED_SRC) $(MODULES) $(STUBS)
 	@tests/ci/texts $(BUILD)/lua/itlua/repl/texts.lua
 	$(call show,PACK)$(BUILD)/pack $@ lua:lua $(BUILD)/lua:lua $(BUNDLED) $(MODULES)
 # What editors are told of the public modules: all but what is ours alone.
-STUBBED := $(filter-out $(foreach m,blame cli closing diff event evidence language mask mediator policy repl report show spec,\
+STUBBED := $(filter-out $(foreach m,blame cli closing diff event evidence language mask match mediator policy repl report show spec,\
   lua/itlua/$(m).lua lua/itlua/$(m)/%),$(filter %.lua,$(LUA_SRC)))
 $(STUBS): $(BUILD)/pack src/app/stubs.lua $(STUBBED) $(BUILD)/inputs
 	@mkdir -p $(@D)

@@ -101,8 +101,8 @@ local function signature_of(alg, key, signed)
 end
 
 ---@class itlua.jwt.Keypair
----@field private string  PEM (PKCS #8)
----@field public string   PEM (SubjectPublicKeyInfo)
+---@field ["private"] string  PEM (PKCS #8)
+---@field ["public"] string   PEM (SubjectPublicKeyInfo)
 ---@field alg string
 
 --- A new key pair for tests.

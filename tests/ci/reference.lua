@@ -50,6 +50,7 @@ local function tag_of(doc, line)
   if tag == "param" or tag == "field" then
     local name, after = rest:match "^(%S+)%s+(.*)$"
     if rest:find "^%[" then name, after = rest:match "^(%b[])%s+(.*)$" end
+    name = name and (name:match '^%["([%a_][%w_]*)"%]$' or name) -- a name that is a word of the annotations, too
     if not name then name, after = rest, "" end
     local type_, text = split_type(after)
     entry = { name = name, type = type_, text = text }
