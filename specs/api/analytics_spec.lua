@@ -42,7 +42,7 @@ describe("analytics", function()
     local path = export.headers.location
     assert.problem(dora:get(path .. "/csv"), 409, "not_ready")
 
-    assert.eventually(function() return dora:get(path):json().state == "done" end, { timeout = 1, interval = 0.02 })
+    assert.eventually(function() return dora:get(path):json().state == "done" end, { timeout = 20 })
 
     local csv = dora:get(path .. "/csv")
     assert.response(csv).has.content_type "text/csv"

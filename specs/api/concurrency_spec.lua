@@ -55,6 +55,6 @@ describe("at the same time", function()
   it("a hundred clients are answered", function()
     local burst = http.burst { client = ada, path = "/me", requests = 500, concurrency = 100 }
     assert.equal(500, burst.status[200])
-    assert.is_true(burst.latency.p99 < 2, tostring(burst))
+    assert.is_true(burst.latency.p99 < 10, tostring(burst))
   end)
 end)

@@ -14,7 +14,7 @@ describe("notifications", function()
         if n.kind == kind and n.order_id == order.id then return n end
       end
       return nil
-    end)
+    end, { timeout = 20 })
   end
 
   it("tell dispatchers of new orders", function()

@@ -63,7 +63,7 @@ describe("the contract of", function()
 
   it("notifications holds", function()
     shop:order(ada)
-    local first = assert.eventually(function() return dora:get("/notifications"):json().items[1] end)
+    local first = assert.eventually(function() return dora:get("/notifications"):json().items[1] end, { timeout = 20 })
     keeps("notification", first)
   end)
 

@@ -15,7 +15,7 @@ describe("an order's life", function()
     local order = created.headers.location
 
     -- Dora hears of it and looks for somebody who can do it.
-    assert.eventually(function() return dora:get("/notifications"):json().unread == 1 end)
+    assert.eventually(function() return dora:get("/notifications"):json().unread == 1 end, { timeout = 20 })
     local free = dora:get("/technicians", { query = { skill = "boiler", available = "true" } }):json().items
     assert.equal("Tess", free[1].name)
     assert.response(dora:post(order .. "/assign", { json = { technician_id = free[1].id } })).has.json("status", "assigned")
@@ -30,7 +30,7 @@ describe("an order's life", function()
       local kinds = {}
       for i, n in ipairs(ada:get("/notifications"):json().items) do kinds[i] = n.kind end
       assert.same({ "order.assigned", "order.completed" }, kinds)
-    end)
+    end, { timeout = 20 })
     assert.problem(ada:post(order .. "/cancel"), 409, "wrong_state")
 
     -- Dora sees what it earned, and that Tess is free again.

@@ -25,7 +25,7 @@ describe("without a broker", function()
     assert.response(ada:post("/orders/" .. during.id .. "/cancel")).has.status(200)
     broker:start()
 
-    events:wait_for({ event = "order.created", order = { id = during.id } }, { timeout = 20 })
+    events:wait_for({ event = "order.created", order = { id = during.id } }, { timeout = 60 })
     events:wait_for({ event = "order.cancelled", order = { id = during.id } }, { timeout = 20 })
     local after = shop:order(ada)
     events:wait_for({ event = "order.created", order = { id = after.id } }, { timeout = 20 })

@@ -39,7 +39,7 @@ describe("payments", function()
     pay(order, payment)
     pay(later)
     events:wait_for({ event = "order.paid", order = { id = later.id } }, { timeout = 20 }) -- all before it were handled
-    events:expect_once({ event = "order.paid", order = { id = order.id } }, { fence = true })
+    events:expect_once({ event = "order.paid", order = { id = order.id } }, { fence = true, timeout = 20 })
   end)
 
   it("that make no sense go to the dead letters, and stop nobody", function()

@@ -16,7 +16,7 @@ describe("the shop", function()
   local ada = shop:login "ada"
 
   local function recovers()
-    task.eventually(function() return ada:get("/orders").status == 200 end, { timeout = 10 })
+    task.eventually(function() return ada:get("/orders").status == 200 end, { timeout = 30 })
   end
 
   it("says so while its database stands still, and goes on after", function()
@@ -43,7 +43,7 @@ describe("the shop", function()
     assert.problem(shop:log_in "ada", 503, "unavailable")
     assert.response(ada:get "/orders").has.status(200)
     services.sessions:start()
-    task.eventually(function() return shop:log_in("ada").status == 200 end, { timeout = 10 })
+    task.eventually(function() return shop:log_in("ada").status == 200 end, { timeout = 30 })
   end)
 
   it("remembers sessions and orders when it is restarted", function()

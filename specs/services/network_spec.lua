@@ -17,7 +17,7 @@ local port = probe.port
 probe:close()
 local net = container.network()
 local store = container.run { image = "redis:7-alpine", network = net, ports = { port .. ":6379" } }
-local shop = require("support.shop").start { SHOP_REDIS_URL = "redis://127.0.0.1:" .. port, SHOP_PATIENCE = 0.4 }
+local shop = require("support.shop").start { SHOP_REDIS_URL = "redis://127.0.0.1:" .. port, SHOP_PATIENCE = 2 }
 
 describe("the shop's network", function()
   teardown(function()
@@ -31,6 +31,6 @@ describe("the shop's network", function()
     assert.problem(shop:log_in "ada", 503, "unavailable")
     assert.response(shop.anybody:get "/health").has.status(200)
     store:connect()
-    task.eventually(function() return shop:log_in("ada").status == 200 end, { timeout = 10 })
+    task.eventually(function() return shop:log_in("ada").status == 200 end, { timeout = 30 })
   end)
 end)

@@ -22,8 +22,8 @@ function Shop.start(settings)
     for name, value in pairs(settings or {}) do env[name] = value end
     local service = process.start { process.self(), "exec", "specs/service/main.lua", env = env }
     f:teardown(function() service:stop() end)
-    local url = service:expect("^listening on (.*)$", { timeout = 10 })
-    return setmetatable({ url = url, anybody = http.client { base_url = url, timeout = 5 } }, Shop)
+    local url = service:expect("^listening on (.*)$", { timeout = 30 })
+    return setmetatable({ url = url, anybody = http.client { base_url = url, timeout = 30 } }, Shop)
   end, { scope = "file" })
   return fixture.use "shop"
 end
@@ -42,14 +42,14 @@ end
 --- The one that is a service of itlua.lua, with PostgreSQL and Redis behind it: shared by all files.
 function Shop.service()
   local url = require("itlua.services").shop.url
-  return setmetatable({ url = url, anybody = http.client { base_url = url, timeout = 5 } }, Shop)
+  return setmetatable({ url = url, anybody = http.client { base_url = url, timeout = 30 } }, Shop)
 end
 
 --- A client that sends this token.
 ---@param token string
 ---@return itlua.http.Client
 function Shop:with_token(token)
-  return http.client { base_url = self.url, bearer = token, timeout = 5 }
+  return http.client { base_url = self.url, bearer = token, timeout = 30 }
 end
 
 --- Logs in as one of the users of service/seed.lua: ada and bob are customers, dora is a dispatcher, tess and theo are

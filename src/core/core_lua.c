@@ -18,13 +18,18 @@ static it_task *running(lua_State *L) {
 typedef struct sleep_op {
   it_op op;
   it_timer *timer;
+  uint64_t until;
 } sleep_op;
 
-static void sleep_over(void *data) { it_op_done(data); }
+/* libuv counts whole milliseconds: its timers may be early by a part of one. */
+static void sleep_over(void *data) {
+  sleep_op *s = data;
+  if (it_now() < s->until) it_timer_set(s->timer, 1);
+  else it_op_done(&s->op);
+}
 
 static int sleep_push(lua_State *L, it_op *op) {
-  (void)L;
-  (void)op;
+  (void)L, (void)op;
   return 0;
 }
 
@@ -47,15 +52,14 @@ static int l_sleep(lua_State *L) {
   sleep_op *s = it_op_new(L, sizeof *s, &sleep_class);
   s->timer = it_timer_new(s->op.st, sleep_over, s);
   it_op_detail(&s->op, "%.6g s", seconds);
+  s->until = seconds < 1e9 ? it_now() + (uint64_t)(seconds * 1e9) : 0;
   it_timer_set(s->timer, seconds < 1e12 ? (int64_t)(seconds * 1000 + 0.5) : INT64_MAX / 2);
   return it_await(L, &s->op);
 }
 
 /* breathe(): where much is computed without a wait, lets the loop and the other tasks have a turn now and then */
 static int l_breathe(lua_State *L) {
-  static const uint64_t breath = 5000000; /* nanoseconds */
-  it_state *st = it_state_of(L);
-  if (it_now() - st->sched->polled < breath) return 0;
+  if (it_now() - it_state_of(L)->sched->polled < 5000000 /* nanoseconds */) return 0;
   sleep_op *s = it_op_new(L, sizeof *s, &sleep_class);
   s->timer = it_timer_new(s->op.st, sleep_over, s);
   it_timer_set(s->timer, 0);

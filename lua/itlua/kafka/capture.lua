@@ -77,7 +77,7 @@ end
 function Source:progress()
   local lines = {}
   local ok, ends = pcall(function()
-    local scope = core.enter(1)
+    local scope = core.enter(2)
     local fine, list = pcall(self.reader.ends, self.reader, self.topics)
     core.leave(scope)
     return fine and list or {}

@@ -36,7 +36,7 @@ describe("lines of a process", function()
 
   it("begin now, and come in pieces", function()
     local p <close> = process.start { "/bin/sh", "-c", "echo before; read a; printf 'one '; sleep 0.05; echo two; read b" }
-    p:expect "before"
+    p:expect("before", { timeout = 20 })
     local log <close> = p:capture { stream = "stdout", name = "worker" }
     p:write "\n"
     assert.equal("one two", log:wait_for(nil, { timeout = 20 }).line)
@@ -116,7 +116,7 @@ describe("a route of a server", function()
     assert.equal(201, api:post("/mine", { json = { n = 1 } }).status)
     assert.equal(503, api:post("/down", { json = { n = 1 } }).status)
     for _ = 1, 3 do api:post("/up", { body = "plain", headers = { ["Content-Type"] = "text/plain" } }) end
-    assert.equal(1, mine:expect_once({ n = 1 }, { within = 0.01 }).n)
+    assert.equal(1, mine:expect_once({ n = 1 }, { within = 0.01, timeout = 20 }).n)
     assert.equal(1, #down:events { n = 1 })
     assert.equal(3, #up:wait_for_count(3, { timeout = 20, match = "plain" }))
     assert.raises({ code = "DUPLICATE_EVENT" }, function() up:expect_once "plain" end)
@@ -143,14 +143,14 @@ describe("server-sent events", function()
         events:send(sent[i])
       end
     end)
-    local api <close> = http.client { base_url = srv.url, timeout = 1 }
+    local api <close> = http.client { base_url = srv.url, timeout = 2 }
     local feed <close> = api:capture("/feed", { filter = function(event) return event.event ~= "ping" end })
     sent[1] = { event = "ping", data = "1" }
     sent[2] = { event = "order", id = "17", data = '{"id":1,"state":"new"}' }
     local event = feed:wait_for({ state = "new" }, { timeout = 20 })
     assert.equal("order", event.event)
     assert.equal("17", event.id)
-    task.sleep(1.2) -- longer than the client's timeout: a silent stream is no fault
+    task.sleep(2.2) -- longer than the client's timeout: a silent stream is no fault
     sent[3] = { data = "marker" }
     assert.equal("up to the marker, record 2", feed:expect_none({ state = "failed" }, { fence = { marker = "marker" } }))
     local err = failure(feed.wait_for, feed, { state = "paid" }, { timeout = 0.01 })

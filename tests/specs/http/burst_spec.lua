@@ -7,7 +7,7 @@ describe("http.burst", function()
 
   setup(function()
     odd, base = servers.odd()
-    api = http.client { base_url = base, timeout = 5 }
+    api = http.client { base_url = base, timeout = 30 }
   end)
 
   teardown(function() odd:close() end)
@@ -22,16 +22,16 @@ describe("http.burst", function()
     assert.equal(0, b.status[500])
     assert.is_true(b.seconds > 0 and b.rate > 0)
     local l = b.latency
-    assert.is_true(l.min > 0 and l.min <= l.p50 and l.p50 <= l.p90 and l.p90 <= l.p99 and l.p99 <= l.max and l.max < 5)
+    assert.is_true(l.min > 0 and l.min <= l.p50 and l.p50 <= l.p90 and l.p90 <= l.p99 and l.p99 <= l.max and l.max < 20)
     assert.is_truthy(tostring(b):find("200 x 7, 429 x 13", 1, true))
   end)
 
   it("really sends at the same time", function()
     local from = core.now()
-    local b = api:burst("/slow?1000", { requests = 10, concurrency = 10 })
-    assert.is_true(core.now() - from < 8)
+    local b = api:burst("/slow?2000", { requests = 10, concurrency = 10 })
+    assert.is_true(core.now() - from < 18)
     assert.equal(10, b.status[200])
-    assert.is_true(b.latency.min >= 0.99)
+    assert.is_true(b.latency.min >= 1.99)
   end)
 
   it("sends method, body, headers and cookies", function()
@@ -79,8 +79,8 @@ describe("http.burst", function()
     local b = api:burst("/limited/c?1000000", { duration = 0.3, concurrency = 2 })
     assert.is_true(b.seconds >= 0.29 and b.seconds < 10)
     assert.is_true(b.requests > 1)
-    b = api:burst("/limited/d?1000000", { duration = 0.3, rate = 100 })
-    assert.is_true(b.requests >= 2 and b.requests <= 35, b.requests)
+    b = api:burst("/limited/d?1000000", { duration = 1, rate = 100 })
+    assert.is_true(b.requests >= 2 and b.requests <= 110, b.requests)
   end)
 
   it("follows no deadline but the test's", function()

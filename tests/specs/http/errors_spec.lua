@@ -7,7 +7,7 @@ describe("itlua.http", function()
 
   setup(function()
     odd, base = servers.odd()
-    api = http.client { base_url = base, timeout = 5 }
+    api = http.client { base_url = base, timeout = 30 }
     address = base:match("//(.*)")
   end)
 
@@ -91,15 +91,15 @@ describe("itlua.http", function()
       local from = core.now()
       local err = fn(...)
       local took = core.now() - from
-      assert.is_true(took > seconds * 0.9 and took < seconds + 1, took)
+      assert.is_true(took > seconds * 0.9 and took < seconds + 15, took)
       return err
     end
 
     it("where no answer comes", function()
-      has(after(0.2, failure, "/slow?5000", { timeout = 0.2 }), "timeout", "TIMEOUT",
+      has(after(0.2, failure, "/slow?20000", { timeout = 0.2 }), "timeout", "TIMEOUT",
         "no answer from " .. address .. " within 0.2 s")
       local c = http.client { base_url = base, timeout = 0.1 }
-      has(after(0.1, failure, "/slow?5000", nil, c), "timeout", "TIMEOUT", "within 0.1 s")
+      has(after(0.1, failure, "/slow?20000", nil, c), "timeout", "TIMEOUT", "within 0.1 s")
       assert.equal("at last", c:get("/slow?300", { timeout = false }).body)
     end)
 
@@ -110,7 +110,7 @@ describe("itlua.http", function()
     it("where no connection comes about", function()
       local full = servers.full()
       finally(function() full:close() end)
-      local port = full:read_line({ timeout = 5 })
+      local port = full:read_line({ timeout = 20 })
       local url = "http://127.0.0.1:" .. port .. "/"
       local text = "no connection to 127.0.0.1:" .. port
       has(after(0.2, failure, url, { connect_timeout = 0.2 }), "timeout", "CONNECT_TIMEOUT", text)

@@ -278,6 +278,23 @@ def drip(c, r):
     c.send(b"0\r\n\r\n")
 
 
+def steps(c, r):
+    """/steps?N: N chunks, each but the first after a request of /step."""
+    global taken
+    taken = threading.Semaphore(0)
+    c.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    for i in range(pieces(r)):
+        if i > 0:
+            taken.acquire(timeout=30)
+        c.send(b"8\r\nchunk%2d\n\r\n" % i)
+    c.send(b"0\r\n\r\n")
+
+
+def step(c, r):
+    taken.release()
+    c.answer(body="")
+
+
 def stalls(c, r):
     """Half of the body, then nothing."""
     c.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n12345")

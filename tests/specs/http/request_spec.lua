@@ -8,7 +8,7 @@ describe("itlua.http", function()
 
   setup(function()
     odd, base = servers.odd()
-    api = http.client { base_url = base, timeout = 5 }
+    api = http.client { base_url = base, timeout = 30 }
   end)
 
   teardown(function() odd:close() end)
@@ -283,11 +283,11 @@ describe("itlua.http", function()
       local c = http.client { base_url = base, keep_alive = false }
       local t = c:get("/slow?50").timings
       for _, name in ipairs { "dns", "connect", "tls", "first_byte", "total" } do
-        assert.is_true(t[name] >= 0 and t[name] < 5, name)
+        assert.is_true(t[name] >= 0 and t[name] < 20, name)
       end
       assert.is_true(t.connect > 0)
       assert.equal(0, t.tls)
-      assert.is_true(t.first_byte >= 0.05 and t.total >= t.first_byte)
+      assert.is_true(t.first_byte >= 0.049 and t.total >= t.first_byte)
     end)
 
     it("is JSON, decoded once", function()
@@ -351,9 +351,9 @@ describe("itlua.http", function()
     it("serve several requests at once", function()
       local task = require "itlua.task"
       local from = core.now()
-      local function one() return api:get("/slow?1000").body end
+      local function one() return api:get("/slow?3000").body end
       local results = table.pack(task.all { one, one, one, one, one })
-      assert.is_true(core.now() - from < 4)
+      assert.is_true(core.now() - from < 14)
       local list = type(results[1]) == "table" and results[1] or results
       for i = 1, 5 do assert.equal("at last", list[i]) end
     end)

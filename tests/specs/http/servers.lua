@@ -9,7 +9,7 @@ local folder = debug.getinfo(1, "S").source:match("^@(.*/)") or "./"
 
 local function started(command)
   local p = process.start(command)
-  return p, p:read_line({ timeout = 10 })
+  return p, p:read_line({ timeout = 30 })
 end
 
 --- odd.py on a port of its own: the process and its URL.
@@ -107,7 +107,7 @@ function servers.nginx(path)
     env = { PATH = "/usr/sbin:/usr/bin:/bin" } }
   local urls = { ("https://127.0.0.1:%d"):format(ports[1]), ("http://127.0.0.1:%d"):format(ports[2]),
     ("http://127.0.0.1:%d"):format(ports[3]) }
-  http.get(urls[3], { retry = { times = 50, delay = 0.05, factor = 1 } })
+  http.get(urls[3], { retry = { times = 400, delay = 0.05, factor = 1 } })
   return p, table.unpack(urls)
 end
 

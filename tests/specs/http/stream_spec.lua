@@ -7,21 +7,22 @@ describe("itlua.http", function()
 
   setup(function()
     odd, base = servers.odd()
-    api = http.client { base_url = base, timeout = 5 }
+    api = http.client { base_url = base, timeout = 30 }
   end)
 
   teardown(function() odd:close() end)
 
   describe("a streamed response", function()
     it("comes piece by piece", function()
-      local r = api:get("/drip?5", { stream = true })
+      local r = api:get("/steps?5", { stream = true })
       assert.equal(200, r.status)
       assert.equal("chunked", r.headers["transfer-encoding"])
-      local from, pieces = core.now(), {}
-      for chunk in r:chunks() do pieces[#pieces + 1] = chunk end
-      assert.is_true(#pieces >= 3)
-      assert.equal("chunk 0\nchunk 1\nchunk 2\nchunk 3\nchunk 4\n", table.concat(pieces))
-      assert.is_true(core.now() - from >= 0.05)
+      local pieces = {}
+      for chunk in r:chunks() do
+        pieces[#pieces + 1] = chunk
+        api:get "/step" -- the next one is sent after that
+      end
+      assert.same({ "chunk 0\n", "chunk 1\n", "chunk 2\n", "chunk 3\n", "chunk 4\n" }, pieces)
       for _ in r:chunks() do error("there is nothing left") end
     end)
 
@@ -77,26 +78,26 @@ describe("itlua.http", function()
     end)
 
     it("waits for each piece no longer than its timeout, and goes on after that", function()
-      local r <close> = api:get("/stalls", { stream = true, timeout = 0.1 })
+      local r <close> = api:get("/stalls", { stream = true, timeout = 1.5 })
       local chunks = r:chunks()
       assert.equal("12345", chunks())
       local ok, err = pcall(chunks)
       assert.is_false(ok)
       assert.equal("timeout", err.kind)
       assert.equal("TIMEOUT", err.code)
-      assert.is_truthy(err.message:find("the server sent nothing for 0.1 s", 1, true), err.message)
+      assert.is_truthy(err.message:find("the server sent nothing for 1.5 s", 1, true), err.message)
       ok, err = pcall(chunks)
       assert.is_false(ok)
       assert.equal("timeout", err.kind)
     end)
 
     it("may take longer than its timeout altogether", function()
-      assert.equal(800, #api:get("/drip?100", { stream = true, timeout = 1.5 }).body)
+      assert.equal(800, #api:get("/drip?100", { stream = true, timeout = 1.8 }).body)
     end)
 
     it("waits for the head no longer than its timeout", function()
       local mark = core.mark()
-      local ok, err = pcall(api.get, api, "/slow?5000", { stream = true, timeout = 0.1 })
+      local ok, err = pcall(api.get, api, "/slow?20000", { stream = true, timeout = 0.1 })
       assert.is_false(ok)
       assert.equal("timeout", err.kind)
       assert.is_truthy(err.message:find("has not answered for 0.1 s", 1, true), err.message)

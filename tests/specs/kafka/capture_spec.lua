@@ -16,7 +16,7 @@ brokers.each("a capture", { "real", "embedded" }, function(connect, kind)
     local cap <close> = k:capture(topic)
     for i = 21, 40 do k:publish(topic, { i = i }, { key = "k" .. i }) end
     local records = cap:wait_for_count(20, patient)
-    cap:expect_none(function(record) return record.value.i <= 20 end)
+    cap:expect_none(function(record) return record.value.i <= 20 end, { fence = true, timeout = 20 })
     assert.equal(20, #records)
     local seen = {}
     for _, record in ipairs(cap:events()) do seen[record.value.i] = true end
@@ -160,7 +160,7 @@ brokers.each("a capture", { "real", "embedded" }, function(connect, kind)
     local cap <close> = k:capture(topic, { filter = { keep = true } })
     for i = 1, 50 do k:publish(topic, { i = i, keep = i % 10 == 0 }) end
     assert.equal(5, #cap:wait_for_count(5, patient))
-    cap:expect_none({ keep = false })
+    cap:expect_none({ keep = false }, { fence = true, timeout = 20 })
     assert.equal(5, #cap:events())
   end)
 
@@ -176,7 +176,7 @@ brokers.each("a capture", { "real", "embedded" }, function(connect, kind)
     local n = {}
     for i, record in ipairs(cap:wait_for_count(3, patient)) do n[i] = record.value.n end
     assert.same({ 1, 2, 3 }, n)
-    cap:expect_none(function(record) return record.value.n == nil end)
+    cap:expect_none(function(record) return record.value.n == nil end, { fence = true, timeout = 20 })
   end)
 
   it("does not keep from others what its filter leaves out", function()

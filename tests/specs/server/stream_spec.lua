@@ -3,7 +3,7 @@ local server = require "itlua.server"
 local task = require "itlua.task"
 
 local function soon(fn)
-  task.eventually(fn, { timeout = 10 })
+  task.eventually(fn, { timeout = 20 })
 end
 
 describe("server streams", function()
@@ -18,18 +18,18 @@ describe("server streams", function()
   after_each(function() srv:close() end)
 
   it("send what is written when it is written", function()
+    local chunks = {}
     srv:get("/", function(req)
       local out <close> = req:stream { status = 203, headers = { ["Content-Type"] = "text/csv" } }
       for i = 1, 3 do
         out:write(i .. "\n")
-        task.sleep(0.05)
+        soon(function() return #chunks == i end)
       end
     end)
     local r = api:get("/", { stream = true })
     assert.equal(203, r.status)
     assert.equal("text/csv", r.headers["content-type"])
     assert.equal("chunked", r.headers["transfer-encoding"])
-    local chunks = {}
     for chunk in r:chunks() do chunks[#chunks + 1] = chunk end
     assert.same({ "1\n", "2\n", "3\n" }, chunks)
   end)
