@@ -8,6 +8,24 @@ local failure_view = {}
 
 local max_output_lines, max_frames, max_message_lines = 20, 8, 60
 
+-- On a narrow terminal there is no room for columns: what would stand side by side has lines of its own.
+local NARROW = 50
+
+-- Words on lines of a width, the later ones without a mark in front.
+local function wrapped(s, width)
+  local lines, line = {}, ""
+  for word in s:gmatch "%S+" do
+    if line ~= "" and text.width(line) + 1 + text.width(word) > width then
+      lines[#lines + 1] = line
+      line = word
+    else
+      line = line == "" and word or line .. " " .. word
+    end
+  end
+  lines[#lines + 1] = line
+  return lines
+end
+
 -- "✗ orders · api · creates an order        specs/orders/api_spec.lua:21   37 ms", on two lines where it does not
 -- fit.
 local function header(view, record, names)
@@ -43,6 +61,17 @@ local function header(view, record, names)
   return lines
 end
 
+-- A difference of one line on three: where, what was expected, what came.
+local function stacked(line)
+  local where, expected, got = line:match "^(.-)%s%s+(expected%s.-)%s%s+(%S.*)$"
+  if not where then where, got = line:match "^(.-)%s%s%s+(unexpected%s.*)$" end
+  if not where or where == "" then return { line } end
+  local parts = { where }
+  if expected then parts[2] = "    " .. expected end
+  parts[#parts + 1] = "    " .. got:gsub("^got ", "got      "):gsub("%s%s+%(", " (")
+  return parts
+end
+
 local function message_lines(view, record, lines)
   local p = view.paint
   local message, diff, position, curl, values = anatomy.message(record)
@@ -56,11 +85,20 @@ local function message_lines(view, record, lines)
       lines[#lines + 1] = p("dim", ("… %s more, with -v"):format(text.count(#message - i + 1, "line")))
       break
     end
-    lines[#lines + 1] = i == 1 and p("bright", line) or line
+    local indent, parts = line:match "^ *", { line }
+    if view.columns < NARROW and text.width(line) > view.columns - 2 then
+      parts = wrapped(line, math.max(8, view.columns - 2 - #indent))
+      for k, part in ipairs(parts) do parts[k] = indent .. part end
+    end
+    for _, part in ipairs(parts) do lines[#lines + 1] = i == 1 and p("bright", part) or part end
   end
   if diff then
     lines[#lines + 1] = ""
-    for _, line in ipairs(diff) do lines[#lines + 1] = "  " .. view.diff_line(line) end
+    for _, line in ipairs(diff) do
+      for _, part in ipairs(view.columns < NARROW and stacked(line) or { line }) do
+        lines[#lines + 1] = "  " .. view.diff_line(part)
+      end
+    end
   end
   if values and view.verbose then
     lines[#lines + 1] = ""
@@ -103,9 +141,15 @@ local function wait_lines(view, record, lines)
   lines[#lines + 1] = p("dim", #waits == 1 and "it waited" or ("it waited, in %d tasks"):format(#waits))
   local room = math.max(8, view.columns - where_width - what_width - 18)
   for _, wait in ipairs(waits) do
-    lines[#lines + 1] = ("  %s  %s  %s %s"):format(p("cyan", text.pad(wait.where, where_width)), text.pad(wait.what,
-      what_width),
-      text.pad(text.clip(wait.detail, room), room), p("dim", text.pad(text.duration(wait.seconds), 8, true)))
+    local took = text.duration(wait.seconds)
+    if view.columns < NARROW then
+      where_width = 0
+      lines[#lines + 1] = ("  %s  %s"):format(p("cyan", wait.where), p("dim", took))
+      lines[#lines + 1] = "    " .. text.clip(wait.what .. " " .. wait.detail, math.max(8, view.columns - 7))
+    else
+      lines[#lines + 1] = ("  %s  %s  %s %s"):format(p("cyan", text.pad(wait.where, where_width)), text.pad(wait.what,
+        what_width), text.pad(text.clip(wait.detail, room), room), p("dim", text.pad(took, 8, true)))
+    end
     if wait.spawned and wait.spawned ~= wait.where then
       lines[#lines + 1] = p("dim", ("  %s  in a task spawned at %s"):format((" "):rep(where_width), wait.spawned))
     end
@@ -143,25 +187,7 @@ local function stack_lines(view, record, lines)
   end
 end
 
--- Words on lines of a width, the later ones without a mark in front.
-local function wrapped(s, width)
-  local lines, line = {}, ""
-  for word in s:gmatch "%S+" do
-    if line ~= "" and text.width(line) + 1 + text.width(word) > width then
-      lines[#lines + 1] = line
-      line = word
-    else
-      line = line == "" and word or line .. " " .. word
-    end
-  end
-  lines[#lines + 1] = line
-  return lines
-end
-
 local LABEL = 9 -- columns of the words in front
-
--- On a narrow terminal the label has a line of its own.
-local NARROW = 50
 
 local function row(view, lines, label, said, colour)
   local p = view.paint

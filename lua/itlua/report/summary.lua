@@ -26,9 +26,12 @@ local function placed(run, list)
   for _, item in ipairs(list) do widest = math.max(widest, math.min(48, text.width(item[1]))) end
   for i, item in ipairs(list) do
     local front = item[3] and item[3] .. "  " or ""
+    local narrow = run.view.columns < 50
     local room = math.max(16, run.view.columns - 13 - text.width(front) - math.max(widest, text.width(item[1])))
+    if narrow then room = math.max(8, run.view.columns - 6) end
     local name = text.clip(text.one_line(table.concat(item[2], " · ")), room)
-    entries[i] = front .. run.view.paint("cyan", text.pad(item[1], widest)) .. "  " .. name
+    entries[i] = narrow and ("%s%s\n     %s"):format(front, run.view.paint("cyan", item[1]), name)
+      or front .. run.view.paint("cyan", text.pad(item[1], widest)) .. "  " .. name
   end
   return entries
 end

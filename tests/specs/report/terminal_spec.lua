@@ -37,6 +37,10 @@ describe("the terminal's screen", function()
     compare("orders-80", terminal(events_of "orders", { columns = 80, read = read }))
   end)
 
+  it("of a run with failures, at 40 columns", function()
+    compare("orders-40", terminal(events_of "orders", { columns = 40, read = read }))
+  end)
+
   it("of a run with failures, at 120 columns, in colour", function()
     compare("orders-120-colour", terminal(events_of "orders", { columns = 120, color = true, read = read }))
   end)
