@@ -11,6 +11,7 @@ local null = scheduler.null
 local redis = { null = null, version = core.version, tls = core.tls }
 
 ---@class itlua.redis.client
+---@field [string] fun(self: itlua.redis.client, ...: any): any     every command: r:get("key"), r:config_get("maxmemory")
 ---@field address string
 ---@field database integer
 ---@field private connection userdata

@@ -24,6 +24,13 @@ local server = {}
 ---@field host string
 ---@field port integer
 ---@field url string "http://127.0.0.1:41234", without a slash at the end
+---@field get fun(self: itlua.server, pattern: string, ...: function): itlua.server as route("GET", pattern, …)
+---@field post fun(self: itlua.server, pattern: string, ...: function): itlua.server as route("POST", pattern, …)
+---@field put fun(self: itlua.server, pattern: string, ...: function): itlua.server as route("PUT", pattern, …)
+---@field patch fun(self: itlua.server, pattern: string, ...: function): itlua.server as route("PATCH", pattern, …)
+---@field delete fun(self: itlua.server, pattern: string, ...: function): itlua.server as route("DELETE", pattern, …)
+---@field options fun(self: itlua.server, pattern: string, ...: function): itlua.server as route("OPTIONS", pattern, …)
+---@field head fun(self: itlua.server, pattern: string, ...: function): itlua.server as route("HEAD", pattern, …)
 local Server = {}
 Server.__index = Server
 Server.__name = "itlua.server"

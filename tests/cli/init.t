@@ -14,8 +14,8 @@ Begins a project: what is written passes, and nothing that is there is touched.
   1..2
   $ itlua --profile ci -o TAP | tail -n 1; itlua list -o TAP; cat .gitignore
   1..2
-  specs/first_spec.lua:16: a service greets by name
-  specs/first_spec.lua:22: a service is waited for, not slept for
+  specs/first_spec.lua:15: a service greets by name
+  specs/first_spec.lua:21: a service is waited for, not slept for
   /.itlua/
   $ cat >check.lua <<'END'
   > local yaml = require "itlua.yaml"

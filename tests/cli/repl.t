@@ -220,3 +220,19 @@ A service without an address is started, and said to have none when something is
   "ready"
   ✗ quiet has no address: itlua.lua gives it one with `url`, or with a port, as in env = { PORT = "${quiet.port}" }
     at stdin:1
+
+What a chunk returns is shown; a method that there is not is said with the one that was probably meant.
+
+  $ printf 'return 6 * 7\nx = 2 return x, "two"\n:save returned_spec.lua\n' | itlua repl; itlua -o TAP returned_spec.lua
+  42
+  2
+  "two"
+  returned_spec.lua: 2 steps, 3 assertions; it passes
+  ok 1 - a session comes to what was seen
+  1..1
+  $ printf 'api = http.client { base_url = "http://127.0.0.1:1" }\napi:psot "/"\njson.decod "1"\n' | itlua repl -k
+  ✗ attempt to call a nil value (method 'psot') (did you mean api:post?)
+    at stdin:2
+  ✗ attempt to call a nil value (field 'decod') (did you mean json.decode?)
+    at stdin:3
+  [1]

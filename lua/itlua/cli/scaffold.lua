@@ -59,14 +59,13 @@ local first_spec = [[
 local http, server, task = require "itlua.http", require "itlua.server", require "itlua.task"
 
 describe("a service", function()
-  local stub, api
+  local stub = server.listen()
+  local api = http.client { base_url = stub.url, timeout = 5 }
 
   setup(function()
-    stub = server.listen()
     stub:get("/greeting/{name}", function(request)
       return { json = { text = "Hello, " .. request.params.name .. "!" } }
     end)
-    api = http.client { base_url = stub.url, timeout = 5 }
   end)
   teardown(function() stub:close() end)
 

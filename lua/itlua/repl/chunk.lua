@@ -39,6 +39,10 @@ function chunk.compile(text, name, env)
   local why
   run, why = load(text, name, "t", env)
   if not run then return nil, why, is_unfinished(why) end
+  -- What it returns is to be shown, as what an expression comes to.
+  if text:find "%f[%w_]return%f[^%w_]" and not load(text .. "\n;(nil)()", name, "t", env) then
+    return { run = run, expression = true, names = false }
+  end
   if text:find "%f[%w_]local%f[^%w_]" then
     local keeping = load(text .. "\n;(...)()", name, "t", env)
     if keeping then

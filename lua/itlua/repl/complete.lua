@@ -227,6 +227,22 @@ local function in_code(talk, source)
   return offer(talk, names, prefix)
 end
 
+--- The name of a method that is nearly what was called, "db:query", of the last one called so in the source.
+---@param talk itlua.repl.Talk
+---@param source string
+---@param name string
+---@return string?
+function complete.meant(talk, source, name)
+  local chain, sign = source:match("^.*%f[%w_.]([%a_][%w_.]*)%s*([:.])%s*" .. name .. "%f[^%w_]")
+  local value = chain and value_of(talk, chain)
+  if value == nil then return nil end
+  local list = {}
+  for member in pairs(fields_of(value, sign == ":")) do list[#list + 1] = member end
+  table.sort(list)
+  local near = require("itlua.cli.nearest").of(name, list)
+  return near and chain .. sign .. near
+end
+
 --- What Tab comes to.
 ---@param talk itlua.repl.Talk
 ---@param source string     all of the chunk up to the cursor

@@ -102,7 +102,11 @@ local function add_text(out, source)
 end
 
 local function expression_of(source)
-  return (source:gsub("^%s*=?%s*", ""):gsub("[%s;]+$", ""))
+  local plain = source:gsub("^%s*=?%s*", ""):gsub("[%s;]+$", "")
+  if load("return " .. plain, "=", "t") then return plain end
+  local returned = plain:match "^return%s+(.*)$"
+  if returned and load("return " .. returned, "=", "t") then return returned end
+  return "(function() " .. plain .. "\nend)()" -- statements, and then what they return
 end
 
 local function add_failure(out, entry)
@@ -127,15 +131,10 @@ end
 -- Where a record lands is not what matters of it.
 local function publishes(source) return source:find "^%s*=?%s*[%w_.]+:publish[_%w]*%s*[%({]" ~= nil end
 
--- A chunk that returns cannot stand in the middle of a function.
-local function can_go_on(source) return load(source .. "\n;(nil)()", "=", "t") ~= nil end
-
 local function add_entry(out, entry)
   if not entry.ok then return add_failure(out, entry) end
   if entry.file then
     out[#out + 1] = { text = ("    assert(loadfile(%q, \"t\", _ENV))()"):format(entry.file) }
-  elseif not entry.expression and not can_go_on(entry.text) then
-    add_text(out, ";(function() " .. entry.text .. "\nend)()")
   elseif not entry.expression or publishes(entry.text) then
     add_text(out, entry.expression and expression_of(entry.text) or entry.text)
   elseif entry.values.n <= 1 then

@@ -85,7 +85,12 @@ function Talk:tell(entry)
     show_values(self, entry)
   else
     self.failed = self.failed or not entry.interrupted or not self.terminal
-    self:complain(problem.lines(self.view, entry))
+    local lines = problem.lines(self.view, entry)
+    local name = type(entry.error) == "string"
+      and entry.error:match "attempt to call a nil value %(%a+ '([%a_][%w_]*)'%)"
+    local ok, meant = pcall(function() return name and require("itlua.repl.complete").meant(self, entry.text, name) end)
+    if ok and meant then lines[1] = lines[1] .. self.view.paint("dim", (" (did you mean %s?)"):format(meant)) end
+    self:complain(lines)
     local links = entry.interrupted and self.terminal and require("itlua.repl.links").line(self)
     if links then self:say(self.view.paint("dim", links)) end
   end
