@@ -45,7 +45,7 @@ In C nothing can end it but the end of its process: the other files run on, and 
   $ cat >z_spec.lua <<'END'
   > it("runs after", function() end)
   > END
-  $ itlua --cpath="$FIXTURES/?.so" c_spec.lua z_spec.lua --timeout 0.3
+  $ itlua --cpath="$FIXTURES/?.so" c_spec.lua z_spec.lua --timeout 1
   +here I am
   **+
   2 successes / 0 failures / 2 errors / 0 pending : N seconds
@@ -64,7 +64,7 @@ Nor does a child process that it waits for survive.
   $ cat >child_spec.lua <<'END'
   > it("waits for a child", function() os.execute("echo $$ >pid; exec sleep 4321") end)
   > END
-  $ itlua child_spec.lua --timeout 0.3 -o TAP
+  $ itlua child_spec.lua --timeout 1 -o TAP
   not ok 1 - waits for a child
   # child_spec.lua @ 1
   # Failure message: child_spec.lua:1: stuck in C: it ran for N s without coming back to itlua, N s past its deadline, and was killed
@@ -86,7 +86,7 @@ A file's body and its hooks have a deadline as well.
   > describe("body", function() while true do end end)
   > it("is fine", function() end)
   > END
-  $ itlua body_spec.lua --file-timeout 0.3 -o TAP
+  $ itlua body_spec.lua --file-timeout 1.5 -o TAP
   not ok 1 - block setup
   # body_spec.lua @ 2
   # Failure message: body_spec.lua:2: stopped after N s
@@ -99,7 +99,7 @@ A file's body and its hooks have a deadline as well.
 
 Several files at a time: the one that is stuck is blamed, the others run again.
 
-  $ mkdir -p project/specs; cd project; echo 'return { jobs = 1, timeout = 0.5 }' >itlua.lua
+  $ mkdir -p project/specs; cd project; echo 'return { jobs = 1, timeout = 2 }' >itlua.lua
   $ for n in 1 2 3; do echo "it('waits $n', function() require('itlua.task').sleep(0.3) end)" >specs/n${n}_spec.lua; done
   $ echo 'it("is stuck", function() require("crash").hang() end)' >specs/stuck_spec.lua
   $ itlua --cpath="$FIXTURES/?.so" -o TAP | sed 's/ok [0-9]* /ok /' | sort

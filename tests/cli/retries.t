@@ -83,7 +83,7 @@ What runs again: a hook that failed, a task that nobody joined, a deadline.
   > it("ends in after_each", function() end)
   > after_each(function() if n == 7 then error("still there") end end)
   > END
-  $ itlua --retries 1 --timeout 0.5 -o plainTerminal | head -n 2
+  $ itlua --retries 1 --timeout 2 -o plainTerminal | head -n 2
   ++++
   4 successes / 0 failures / 0 errors / 0 pending / 4 flaky : N seconds
 
@@ -111,19 +111,19 @@ Damaged files are said and begun anew; a line cut short is left out.
 
   $ printf '{"at":1}\n{"at' >.itlua/history.jsonl; echo '{"version":1,"files' >.itlua/times.json
   $ echo '[]' >.itlua/last.json
-  $ itlua --retries 1 --timeout 0.5 -o TAP | tail -n 1
+  $ itlua --retries 1 --timeout 2 -o TAP | tail -n 1
   itlua: .itlua/history.jsonl is damaged: the lines that are whole are kept
   itlua: .itlua/times.json is damaged: what it held is forgotten
   itlua: .itlua/last.json is damaged: what it held is forgotten
   1..4
-  $ wc -l <.itlua/history.jsonl; itlua --retries 1 --timeout 0.5 -o TAP | tail -n 1
+  $ wc -l <.itlua/history.jsonl; itlua --retries 1 --timeout 2 -o TAP | tail -n 1
   2
   1..4
 
 Where nothing can be written it is said, and the run goes on.
 
   $ rm -r .itlua; touch .itlua
-  $ itlua --retries 1 --timeout 0.5 -o TAP >out; echo $?; tail -n 1 out
+  $ itlua --retries 1 --timeout 2 -o TAP >out; echo $?; tail -n 1 out
   itlua: the results are not kept: * (glob)
   0
   1..4
@@ -143,18 +143,18 @@ What has a secret in its name is kept without it: the file runs again as a whole
 
 --no-history keeps nothing; neither does a project without an itlua.lua, unless the folder is there.
 
-  $ itlua --no-history --retries 1 --timeout 0.5 -o TAP | tail -n 1; ls -A
+  $ itlua --no-history --retries 1 --timeout 2 -o TAP | tail -n 1; ls -A
   1..4
   itlua.lua
   out
   specs
-  $ rm itlua.lua; itlua --retries 1 --timeout 0.5 -o TAP specs | tail -n 1; test -e .itlua
+  $ rm itlua.lua; itlua --retries 1 --timeout 2 -o TAP specs | tail -n 1; test -e .itlua
   1..4
   [1]
-  $ itlua --history --retries 1 --timeout 0.5 -o TAP specs | tail -n 1; wc -l <.itlua/history.jsonl
+  $ itlua --history --retries 1 --timeout 2 -o TAP specs | tail -n 1; wc -l <.itlua/history.jsonl
   1..4
   1
-  $ itlua --retries 1 --timeout 0.5 -o TAP specs | tail -n 1; wc -l <.itlua/history.jsonl
+  $ itlua --retries 1 --timeout 2 -o TAP specs | tail -n 1; wc -l <.itlua/history.jsonl
   1..4
   2
   $ itlua --retries x
@@ -213,7 +213,7 @@ A test that takes its worker along runs again, too, and then goes on from there;
 
 So does one that is stuck in C; a crash and a failure are attempts alike.
 
-  $ rm tries; TIMES=1 HOW=hang; itlua --cpath="$FIXTURES/?.so" --retries 1 --timeout 0.5 -o TAP specs/crash_spec.lua
+  $ rm tries; TIMES=1 HOW=hang; itlua --cpath="$FIXTURES/?.so" --retries 1 --timeout 2 -o TAP specs/crash_spec.lua
   ok 1 - is fine
   last words
   last words

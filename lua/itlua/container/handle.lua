@@ -219,7 +219,7 @@ end
 function Container:kill(signal)
   self:_call("POST", "/kill", "kill", { query = { signal = signal or "KILL" } })
   if signal == nil or signal:upper():gsub("^SIG", "") == "KILL" then
-    self:wait_exit { timeout = 10 }
+    self:wait_exit { timeout = 30 }
     ended(self)
   end
   changed(self)

@@ -63,7 +63,7 @@ describe("a guarded container", function()
     local first <close> = guarded(SLEEPER, "end")
     local id = first:inspect().HostConfig.PidMode:match "container:(.*)"
     container.engine():call("POST", "/containers/" .. id .. "/kill", "end the guard")
-    task.eventually(function() return not first:running() end)
+    task.eventually(function() return not first:running() end, { timeout = 20 })
     local second <close> = guarded(SLEEPER, "end")
     assert.not_equal(id, second:inspect().HostConfig.PidMode:match "container:(.*)")
     assert.is_true(second:running())

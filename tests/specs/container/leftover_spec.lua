@@ -101,20 +101,20 @@ describe("what is left open", function()
     local c = container.run { image = "busybox", command = { "sleep", "1000" }, network = net }
     io.stdout:setvbuf "line"
     print("up " .. c.name .. " " .. volume.name .. " ")
-    require "itlua.task".sleep(20)
+    require "itlua.task".sleep(100)
   ]]
 
   local function all_gone(name, volume)
-    task.eventually(function() return not engine.has(name) end, { timeout = 5 })
+    task.eventually(function() return not engine.has(name) end, { timeout = 30 })
     task.eventually(function()
       return container.engine():call("GET", "/volumes/" .. volume, "look", { may = { [404] = true } }).status == 404
-    end, { timeout = 5 })
+    end, { timeout = 30 })
   end
 
   it("by a killed script is removed", function()
     local dir <close> = fs.tempdir()
     local run = process.start { process.self(), "exec", dir:write("script.lua", SCRIPT) }
-    local name, volume = run:expect("up (%S+) (%S+)", { timeout = 20 })
+    local name, volume = run:expect("up (%S+) (%S+)", { timeout = 60 })
     run:signal "KILL"
     run:wait()
     all_gone(name, volume)
@@ -128,7 +128,7 @@ describe("what is left open", function()
     local run = process.start { process.self(), spec }
     local name, volume = task.eventually(function()
       return fs.read(said):match "up (%S+) (%S+) "
-    end, { timeout = 20 })
+    end, { timeout = 60 })
     run:signal "KILL"
     run:wait()
     all_gone(name, volume)

@@ -168,11 +168,11 @@ describe("container errors", function()
 
   it("one that never gets ready", function()
     local err = fails {
-      image = "busybox", command = "echo here I am; sleep 100", ports = { 80 }, startup_timeout = 0.5,
+      image = "busybox", command = "echo here I am; sleep 100", ports = { 80 }, startup_timeout = 3,
       wait = wait.all(wait.log "here I am", wait.any(wait.port(80), wait.file "/nothing")),
     }
     assert.equal("NOT_READY", err.code)
-    assert.matches("not within 0.5", err.message)
+    assert.matches("not within 3", err.message)
     assert.matches('✓ a log line that matches "here I am"', err.message)
     assert.matches("one of\n +✗ port 80: port 80[^\n]+%(last of %d+ tries%)", err.message)
     assert.matches("✗ the file /nothing: it is not there", err.message)
@@ -230,7 +230,8 @@ describe("a container's", function()
   local c
 
   setup(function()
-    c = container.run { image = "busybox", command = "echo one; echo two >&2; exec sleep 1000" }
+    c = container.run { image = "busybox", command = "echo one; echo two >&2; exec sleep 1000",
+      wait = wait.all(wait.log "one", wait.log "two") }
   end)
 
   teardown(function() c:close() end)

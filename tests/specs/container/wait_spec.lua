@@ -29,7 +29,7 @@ describe("wait", function()
     end)
 
     it("says what came instead", function()
-      local err = failure(web, { startup_timeout = 1, wait = wait.all(wait.http "/none",
+      local err = failure(web, { startup_timeout = 4, wait = wait.all(wait.http "/none",
         wait.http { path = "/health", json = { status = "down" } }) })
       assert.matches("✗ GET /none: status 404 %(last of %d+ tries%)", err.message)
       assert.matches('✗ GET /health: the body was { more = %[1%], status = "up" }', (err.message:gsub("{ 1 }", "[1]")))
@@ -45,7 +45,7 @@ describe("wait", function()
     c:exec "killall httpd || true"
     local other <close> = container.run { image = "busybox", command = { "sleep", "100" }, ports = { 8080 },
       wait = wait.exec "true" }
-    local err = failure(other.wait_for, other, wait.port(8080), { timeout = 0.5 })
+    local err = failure(other.wait_for, other, wait.port(8080), { timeout = 3 })
     assert.matches("published as 127.0.0.1:%d+: nothing listens inside", err.message)
   end)
 
@@ -54,7 +54,7 @@ describe("wait", function()
     local c <close> = container.run { image = "busybox", command = command,
       wait = wait.log("tick %d", { times = 3, stream = "stdout" }) }
     c:wait_for(wait.log("tick 3", { plain = true }))
-    local err = failure(c.wait_for, c, wait.log("tock", { times = 4 }), { timeout = 0.3 })
+    local err = failure(c.wait_for, c, wait.log("tock", { times = 4 }), { timeout = 2 })
     assert.matches("✗ a log line that matches \"tock\" 4 times: 3 of 4 among 6 lines", err.message)
   end)
 
@@ -78,18 +78,18 @@ describe("wait", function()
   it("exec and file", function()
     local c <close> = container.run { image = "busybox", command = "sleep 0.2; touch /a; exec sleep 100",
       wait = wait.all(wait.exec "test -e /a", wait.file "/a") }
-    local err = failure(c.wait_for, c, wait.exec "echo the reason >&2; exit 7", { timeout = 0.3 })
+    local err = failure(c.wait_for, c, wait.exec "echo the reason >&2; exit 7", { timeout = 3 })
     assert.matches("✗ exec echo the reason >&2; exit 7: exit code 7: the reason", err.message)
   end)
 
   it("redis and sql by hand", function()
     local r <close> = container.run { image = "redis:7-alpine", command = { "redis-server", "--requirepass", "pw" },
       wait = wait.redis { password = "pw" } }
-    assert.matches("NOAUTH", failure(r.wait_for, r, wait.redis(), { timeout = 1 }).message)
+    assert.matches("NOAUTH", failure(r.wait_for, r, wait.redis(), { timeout = 3 }).message)
     local db <close> = container.run { image = "postgres:16-alpine", env = { POSTGRES_PASSWORD = "pw" },
       tmpfs = { "/var/lib/postgresql/data" }, wait = wait.sql { query = "SELECT count(*) FROM pg_class" } }
     assert.matches("wrong", failure(db.wait_for, db, wait.sql { password = "wrong", query = "SELECT wrong" },
-      { timeout = 1.5 }).message)
+      { timeout = 4 }).message)
   end)
 
   it("any is enough, and a check of one's own", function()
@@ -109,7 +109,7 @@ describe("wait", function()
     local err = failure(container.run, { image = "busybox", command = "sleep 0.5; exit 9", wait = wait.any(
       wait.exec "false", wait.all(wait.http { path = "/", port = 80 }, wait.log "never")), ports = { 80 } })
     assert.equal(9, err.exit)
-    assert.is_true(core.now() - began < 8)
+    assert.is_true(core.now() - began < 40)
   end)
 
   it("refuses what is no condition", function()

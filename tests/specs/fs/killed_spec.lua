@@ -15,18 +15,18 @@ describe("temporary folders and files", function()
       io.stdout:setvbuf "line"
       for _, one in ipairs { folder, file, closed, kept } do print(one.path) end
       print "up"
-      require "itlua.task".sleep(20)
+      require "itlua.task".sleep(100)
     ]])
     local run = process.start { process.self(), "exec", script }
     local paths = {}
-    for line in run:lines { timeout = 10 } do
+    for line in run:lines { timeout = 30 } do
       if line == "up" then break end
       paths[#paths + 1] = line
     end
     local folder, file, closed, kept = table.unpack(paths)
     run:signal "KILL"
     run:wait()
-    task.eventually(function() return not fs.exists(folder) and not fs.exists(file) end, { timeout = 5 })
+    task.eventually(function() return not fs.exists(folder) and not fs.exists(file) end, { timeout = 20 })
     task.sleep(0.2)
     assert.equal("file", fs.exists(closed))
     assert.equal("folder", fs.exists(kept))

@@ -11,7 +11,7 @@ local screen = {}
 local Screen = {}
 Screen.__index = Screen
 
-local PATIENCE = 25 -- seconds: the machine may be slow, and the program under a sanitizer
+local PATIENCE = 60 -- seconds: the machine may be slow, and the program under a sanitizer
 
 local function tmux(self, ...)
   return process.run { command = { "tmux", "-f", "/dev/null", "-S", self.socket, ... }, timeout = PATIENCE }
