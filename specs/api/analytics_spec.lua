@@ -1,4 +1,5 @@
-local shop = require("support.shop").start()
+local Shop = require "support.shop"
+local shop = Shop.start { SHOP_EXPORT_SECONDS = Shop.seconds(0.2) }
 require "support.problems"
 
 describe("analytics", function()

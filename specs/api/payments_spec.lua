@@ -4,7 +4,8 @@ require "support.problems"
 
 -- The payment service belongs to somebody else. Here is one that does what a test wants; the shop is told to use it.
 local payments = server.listen()
-local shop = require("support.shop").start { SHOP_PAYMENTS_URL = payments.url, SHOP_PAYMENTS_TIMEOUT = 2 }
+local Shop = require "support.shop"
+local shop = Shop.start { SHOP_PAYMENTS_URL = payments.url, SHOP_PAYMENTS_TIMEOUT = Shop.seconds(0.5) }
 
 describe("paying", function()
   local ada = shop:login "ada"

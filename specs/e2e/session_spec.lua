@@ -1,5 +1,6 @@
 local task = require "itlua.task"
-local shop = require("support.shop").start { SHOP_TOKEN_SECONDS = 2 }
+local Shop = require "support.shop"
+local shop = Shop.start { SHOP_TOKEN_SECONDS = Shop.seconds(0.5) }
 require "support.problems"
 
 -- A token that does not live long: the client refreshes it and goes on.

@@ -50,7 +50,7 @@ function analytics.serve(app, shop)
   app:post("/analytics/exports", dispatcher, function()
     local export = store:insert("exports", { state = "running" })
     task.spawn(function()
-      task.sleep(1)
+      task.sleep(shop.config.export_seconds)
       store:update("exports", export.id, { state = "done" })
     end)
     return { status = 202, json = { state = "running" }, headers = { location = "/analytics/exports/" .. export.id } }

@@ -16,5 +16,6 @@ return {
   brokers = os.getenv "SHOP_KAFKA", -- where events are published and consumed; without it nobody outside is told
   orders_topic = os.getenv "SHOP_ORDERS_TOPIC" or "orders",
   payments_topic = os.getenv "SHOP_PAYMENTS_TOPIC" or "payments",
+  export_seconds = number("SHOP_EXPORT_SECONDS", 0.1), -- that an export takes
   payments_timeout = number("SHOP_PAYMENTS_TIMEOUT", 0.3),
 }

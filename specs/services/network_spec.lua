@@ -17,7 +17,8 @@ local port = probe.port
 probe:close()
 local net = container.network()
 local store = container.run { image = "redis:7-alpine", network = net, ports = { port .. ":6379" } }
-local shop = require("support.shop").start { SHOP_REDIS_URL = "redis://127.0.0.1:" .. port, SHOP_PATIENCE = 2 }
+local Shop = require "support.shop"
+local shop = Shop.start { SHOP_REDIS_URL = "redis://127.0.0.1:" .. port, SHOP_PATIENCE = Shop.seconds(0.4) }
 
 describe("the shop's network", function()
   teardown(function()
