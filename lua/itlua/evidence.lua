@@ -2,11 +2,16 @@
 --- the other.
 ---     evidence.offer("curl", last_request_as_curl, forget_it)
 
+local core = require "itlua.core"
+
 ---@class itlua.evidence
 ---@field any boolean     whether anything is offered
 local evidence = { any = false }
 
 local offers = {}
+
+local aside = {} -- { from, to } in seconds of core.now(): what somebody did at a debugger's prompt
+local fields     -- of the problem, from before the first of them
 
 --- Offers a field of the problem event (event.lua).
 ---@param field string              "curl"
@@ -64,8 +69,38 @@ function evidence.data_of(span, brief)
   return ok and type(data) == "table" and data or nil
 end
 
+--- From now on somebody else acts in the test's place, who is no evidence: until `go_on`.
+function evidence.stand_still()
+  if not fields then
+    local before = {}
+    evidence.add_to(before)
+    fields = before
+  end
+  aside[#aside + 1] = { from = core.now(), to = math.huge }
+end
+
+--- The test goes on.
+function evidence.go_on()
+  aside[#aside].to = core.now()
+end
+
+--- Those of the spans that are the test's own.
+---@param spans table[]
+---@return table[]
+function evidence.own(spans)
+  if not aside[1] then return spans end
+  local list = {}
+  for _, span in ipairs(spans) do
+    local own = true
+    for _, one in ipairs(aside) do own = own and not (span.at >= one.from and span.at < one.to) end
+    if own then list[#list + 1] = span end
+  end
+  return list
+end
+
 --- A test begins: what was before is no evidence of what comes.
 function evidence.forget()
+  aside, fields = {}, nil
   for _, offer in ipairs(offers) do
     if offer.forget then offer.forget() end
   end
@@ -74,6 +109,10 @@ end
 --- Sets the fields of an event. What fails while it is asked stays away.
 ---@param event table
 function evidence.add_to(event)
+  if fields then
+    for field, text in pairs(fields) do event[field] = text end
+    return
+  end
   for _, offer in ipairs(offers) do
     local ok, text = pcall(offer.tell, event)
     if ok and type(text) == "string" then event[offer.field] = text end

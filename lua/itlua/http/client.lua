@@ -62,9 +62,10 @@ end
 
 local function perform(self, method, address, plan, streamed, timeout)
   if not self._jar then self._jar = self._keeps and self:cookies() or {} end -- it has changed
-  if streamed or plan and plan.feed then return streaming(self, method, address, plan, streamed, timeout) end
-  if not policy.network then return request(self, method, address, plan) end
-  local r = request(self, method, address, plan)
+  local streams = streamed or plan and plan.feed
+  if not policy.network and not streams then return request(self, method, address, plan) end
+  local r = streams and streaming(self, method, address, plan, streamed, timeout) or request(self, method, address, plan)
+  if not policy.network then return r end
   policy.network.check_answer(self, method, address, r)
   return r
 end

@@ -4,6 +4,7 @@
 
 local core = require "itlua.core"
 local current_run = require "itlua.run"
+local evidence = require "itlua.evidence"
 local problem = require "itlua.repl.problem"
 local scope_of = require "itlua.repl.scope"
 local text = require "itlua.report.text"
@@ -138,10 +139,12 @@ function debugger.open(about, given)
     converse(talk, about)
     talk.world:disconnect()
   end)
+  evidence.stand_still()
   local shield = core.enter(nil, true)
   local ok, err, traceback = core.join(task)
   core.hold(false)
   core.leave(shield)
+  evidence.go_on()
   core.silence(silent)
   require("itlua.cli.core").on_interrupt(nil)
   if not ok then io.stderr:write("itlua: --debug: ", tostring(err), "\n", tostring(traceback), "\n") end

@@ -101,6 +101,7 @@ function timeline.json(since, fine)
   if not fine then -- what has to be asked for is for failures
     for _, span in ipairs(evidence.spans()) do spans[#spans + 1] = span end
   end
+  spans = evidence.own(spans)
   if not spans[1] then return nil end
   spans = require("itlua.timeline").without_echoes(spans)
   local limit = fine and limits.fine or limits.failed

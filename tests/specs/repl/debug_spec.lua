@@ -118,7 +118,7 @@ describe("itlua --debug", function()
   end)
 
   it("reads and assigns what the failing line could, and goes on", function()
-    local s <close> = run()
+    local s <close> = run "-o terminal"
     s:see "✗ are counted":see "Expected objects":see "▸   11":at "debug>"
     s:enter("count, name, outer[1]"):see '\n3\n"ada"\n3\n':at "debug>"
     s:enter("count = count + 4"):at("debug>"):enter("count"):see "\n7\n":at "debug>"
@@ -129,8 +129,14 @@ describe("itlua --debug", function()
     s:enter(":continue"):see "no luck with 42":see "inside  42":at "debug>"
     s:enter("value, inside, late"):see "\n21\n42\nnil\n":at "debug>"
     s:enter(":continue"):see "patience  0.05":at "debug>"
+    s:enter("http = require 'itlua.http' http.get 'http://127.0.0.1:1/typed'"):see "ECONNREFUSED":at "debug>"
     s:enter("print 'on' task.sleep(1000)"):at("on"):press "C-c":see "waiting for sleep 1000 s":at "debug>"
     s:enter(":continue"):see "ended with code 1"
+    -- What was typed is no part of what the test did.
+    for _, line in ipairs { "typed →", "request    curl", "sleep    1000" } do
+      assert.is_nil(s:text():find(line, 1, true), line)
+    end
+    assert.is_truthy(s:text():find("again      ", 1, true))
   end)
 
   it("ends the run with :quit and with Ctrl-D", function()
