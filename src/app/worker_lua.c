@@ -22,6 +22,9 @@ static void follow(lua_State *L, it_slot *s, const char *ev) {
     it_output_mark(&s->account, s->running, integer_field(L, "id"));
   } else if (is(ev, "test_end")) {
     it_output_mark(&s->account, s->running, 0);
+  } else if (is(ev, "problem") && integer_field(L, "id") == 0) {
+    it_output_mark(&s->account, s->running,
+                   0); /* what a hook printed comes before what went wrong in it */
   } else if (is(ev, "file_start")) {
     lua_getfield(L, 1, "file");
     const char *path = lua_tostring(L, -1);

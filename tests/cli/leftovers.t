@@ -52,10 +52,10 @@ What modules do at a file's end has a limit: what hangs is stopped and named, an
   $ rm helper.lua; echo 'return {}' >itlua.lua
   $ itlua -o TAP | sed 's/waiting [0-9.]* s/waiting N s/'
   ok 1 - runs
+  given back
   not ok 2 - specs/a_spec.lua
   # specs/a_spec.lua @ 0
   # Failure message: specs/a_spec.lua:0: the second: give back: stopped after 5 s, waiting N s for sleep 100 s
-  given back
   1..2
 
 Files of reports are nobody else's: whoever reads one sees its end when the run ends, whatever still runs.

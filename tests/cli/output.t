@@ -74,3 +74,25 @@ In a project it belongs to its test, and is shown when that fails; of too much t
   1
   [... 2423957 bytes of output cut ...]
   0
+
+What a hook has printed stands with what went wrong in it, and not with the next one's.
+
+  $ cat >hook_spec.lua <<'END'
+  > describe("a", function()
+  >   setup(function() print("of the first") error("one") end)
+  >   it("x", function() end)
+  > end)
+  > describe("b", function()
+  >   setup(function() error("two") end)
+  >   it("x", function() end)
+  > end)
+  > END
+  $ itlua hook_spec.lua -o terminal | grep -A 1 '^  output\|^✗ [ab]' | sed 's/  *hook_spec.*//; s/^--//'
+  ✗ a · setup
+  
+  
+    output
+      of the first
+  
+  ✗ b · setup
+  

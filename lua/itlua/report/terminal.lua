@@ -146,6 +146,7 @@ function on.problem(self, ev, record)
     state.errors = state.errors + 1
     self.counts.errors = self.counts.errors + 1
     print_failure(self, record, state.printed.file)
+    state.printed.file = nil -- it was said; the next hook's failure has its own
   end
 end
 

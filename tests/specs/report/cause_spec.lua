@@ -121,6 +121,8 @@ describe("the likely cause", function()
     { "a setting that a service misses", { error_kind = "service", error_code = "EXITED",
       message = "service db (postgres) did not get ready: …\nYou must specify POSTGRES_PASSWORD to a value" },
       "the environment variable POSTGRES_PASSWORD is missing\nlook at services.db.env" },
+    { "a loop that does not end", { error_kind = "timeout", message = "specs/a.lua:7: stopped after 1.5 s",
+      source = "specs/a.lua", line = 7 }, "^it waited for nothing.*the loop at specs/a.lua:7", "computing specs/a.lua:7" },
     { "what the longest wait was for", { error_kind = "timeout", message = "stopped after 30 s",
       waits = { { where = "a:1", what = "task.join", detail = "spawned at a:2", seconds = 29 },
         { where = "a:2", what = "sql.exec", detail = "UPDATE x", seconds = 28, spawned = "a:2" } },

@@ -8,9 +8,20 @@ local function what_of(wait)
   return ("%s %s"):format(what, text.clip(text.one_line(wait.detail), 100))
 end
 
+-- Nothing was waited for.
+local function computing(facts)
+  local problem = facts.problem
+  local said = facts.message:match "^[^\n]*"
+  if facts.kind ~= "timeout" or facts.code or not said:find "^stopped after [%d.e+-]+ s$" then return nil end
+  local where = problem.source and problem.line and problem.line > 0 and ("%s:%d"):format(problem.source, problem.line)
+  return { "it waited for nothing: it was computing until its time was over",
+    where and ("look at the loop at %s: does it end? What needs longer than that gets a --timeout of its own"):format(where)
+      or nil }, "computing " .. (where or "")
+end
+
 local function deadline(facts)
   local longest = facts.waits[1]
-  if not longest then return nil end
+  if not longest then return computing(facts) end
   for _, wait in ipairs(facts.waits) do
     -- A wait for a task is explained by what that task waits for.
     if longest.what:find "^task" and not wait.what:find "^task" then longest = wait end
