@@ -95,6 +95,35 @@ static void a_shield_hides_cancelling(void **state) {
                    "assert(value == 6 and felt == false)");
 }
 
+/* What a debugger does: its own deadlines go on. */
+static void they_can_be_held(void **state) {
+  world_run(state, "local core, probe = require 'itlua.core', require 'itlua.probe'\n"
+                   "local holder = core.spawn(function()\n"
+                   "  core.hold(true)\n"
+                   "  local scope = core.enter(0.02)\n"
+                   "  local ok, e = pcall(probe.never)\n"
+                   "  assert(not ok and core.is_error(e) == 'timeout', 'not held itself')\n"
+                   "  core.leave(scope)\n"
+                   "  assert(core.held() == 0)\n"
+                   "  core.sleep(0.3) end)\n"
+                   "core.sleep(0)\n"
+                   "local held = core.spawn(function()\n"
+                   "  local scope = core.enter(0.05)\n"
+                   "  local ok, value = pcall(probe.after, 200, 7)\n"
+                   "  core.leave(scope)\n"
+                   "  return ok and value end)\n"
+                   "local late = core.spawn(function()\n"
+                   "  core.enter(0.05)\n"
+                   "  probe.never() end)\n"
+                   "assert(core.join(holder))\n"
+                   "local _, value = core.join(held)\n"
+                   "assert(value == 7, 'held')\n"
+                   "assert(core.status(late) == 'running' and core.held() > 0.2)\n"
+                   "core.hold(false)\n"
+                   "local ok, e = core.join(late)\n"
+                   "assert(not ok and core.is_error(e) == 'timeout', 'and then let go')");
+}
+
 static void a_busy_loop_is_stopped(void **state) {
   world_run(state, "local core = require 'itlua.core'\n"
                    "local scope, before = core.enter(0.05), core.now()\n"
@@ -249,6 +278,7 @@ int main(void) {
       TEST(leaving_the_outer_leaves_the_inner),
       TEST(a_shield_hides_what_is_outside),
       TEST(a_shield_hides_cancelling),
+      TEST(they_can_be_held),
       TEST(a_busy_loop_is_stopped),
       TEST(so_is_one_that_swallows_errors),
       TEST(so_is_one_in_a_coroutine),

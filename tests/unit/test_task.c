@@ -222,11 +222,32 @@ static void closing_with_tasks_in_every_condition(void **state) {
       "core.spawn(core.sleep, 60)");
 }
 
+/* What a debugger asks for: where an error was raised, and whether it is anybody's. */
+static void errors_are_told_of_where_they_are_raised(void **state) {
+  world_run(
+      state,
+      "local core = require 'itlua.core'\n"
+      "local mark, told = core.mark(), {}\n"
+      "core.on_fault(function(err)\n"
+      "  told[#told + 1] = { err, debug.traceback():find('deep', 1, true) ~= nil } error 'x' end)\n"
+      "local function fail() local function deep() error({ 1 }) end deep() end\n"
+      "local joined, alone = core.spawn(fail), core.spawn(fail)\n"
+      "local _, err = core.join(joined)\n"
+      "core.sleep(0)\n"
+      "assert(#told == 2 and told[1][2] and told[1][1] == err)\n"
+      "local list = core.unjoined(mark)\n"
+      "assert(#list == 1 and list[1] == told[2][1])\n"
+      "core.on_fault(nil)\n"
+      "core.join(alone)\n"
+      "assert(#core.unjoined(mark) == 0)");
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       TEST(results_come_back),
       TEST(many_results),
       TEST(errors_come_back_as_they_are),
+      TEST(errors_are_told_of_where_they_are_raised),
       TEST(they_take_turns),
       TEST(thousands_of_them),
       TEST(the_first_to_end),
