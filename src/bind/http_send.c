@@ -14,6 +14,7 @@
 #include "http.h"
 
 enum {
+  ROOM = 64 << 10, /* libcurl's pieces of what is sent, as it comes */
   EXPECT_ABOVE = 1 << 20
 }; /* libcurl asks before it sends more, and would wait a second for servers that ignore it */
 
@@ -67,6 +68,17 @@ static void set_headers(lua_State *L, http_transfer *t, int plan, bool typed, bo
   if (unexpect) t->headers = append(t->headers, "Expect:");
   t->altered = true;
   curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->headers);
+}
+
+/* libcurl 8.5, among others, takes a request without a body for sent after the second piece, and
+ * waits for its answer for ever: a head larger than a piece goes in one, up to libcurl's 2 MB. */
+static void set_room(http_transfer *t, const char *url) {
+  size_t size = strlen(url);
+  const struct curl_slist *list = t->headers ? t->headers : t->client->headers;
+  for (; list; list = list->next) size += strlen(list->data) + 2;
+  if (size < ROOM) return;
+  curl_easy_setopt(t->easy, CURLOPT_UPLOAD_BUFFERSIZE, (long)(size + ROOM));
+  t->altered = true;
 }
 
 /* ---- multipart ---- */
@@ -177,7 +189,10 @@ void http_prepare(lua_State *L, int client, http_transfer *t, const char *method
   if (t->altered) http_transfer_configure(L, client, t);
   t->errors[0] = 0;
   curl_easy_setopt(t->easy, CURLOPT_URL, url);
-  if (!plan && !strcmp(method, "GET")) return; /* the pool's handles are ready for that */
+  if (!plan && !strcmp(method, "GET")) { /* the pool's handles are ready for that */
+    set_room(t, url);
+    return;
+  }
   t->altered = true;
   t->once = !idempotent(method);
   snprintf(t->method, sizeof t->method, "%s", method);
@@ -185,4 +200,5 @@ void http_prepare(lua_State *L, int client, http_transfer *t, const char *method
   content c = set_content(L, t, plan);
   set_method(t, method, c);
   set_headers(L, t, plan, c.body || (!c.parts && !c.upload), c.upload || c.size > EXPECT_ABOVE);
+  set_room(t, url);
 }
