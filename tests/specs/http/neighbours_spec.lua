@@ -17,7 +17,7 @@ end
 local HASTY = WAIT .. [[
 local srv = server.listen()
 it("gives up", function()
-  task.eventually(is_there "listening", { timeout = 20 })
+  task.eventually(is_there "listening", { timeout = 25 })
   task.all {
     function() assert.has_error(function() http.get(srv.url, { timeout = 0.01 }) end) end,
     function() -- its time is over before the loop has seen it connected
@@ -41,7 +41,7 @@ end)
 it("waits", function()
   fs.write("listening", "")
   task.eventually(is_there "gone", { timeout = 20 })
-  assert.equal("late", http.get(srv.url .. "/late", { timeout = 4 }).body)
+  assert.equal("late", http.get(srv.url .. "/late", { timeout = 20 }).body)
 end)
 ]]
 

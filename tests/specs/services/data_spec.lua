@@ -160,7 +160,7 @@ describe("a service of kind postgres", function()
           assert.equal(0, left())
           -- killed as a whole, it leaves them; the next run on the server removes them
           local inner = process.start { command = { %q, "-C", "inner" }, env = { DATABASE_URL = services.db.url, HANG = "1" } }
-          require("itlua.task").eventually(function() return fs.exists "inner/hangs" end, { timeout = 20 })
+          require("itlua.task").eventually(function() return fs.exists "inner/hangs" end, { timeout = 60 })
           local host = fs.read "inner/hangs"
           process.run { "kill", "-9", tostring(inner.pid), host }
           inner:wait()

@@ -240,9 +240,9 @@ describe("the exit of a service", function()
           ready = { line = "working" }, exit = 0 },
         bad = { kind = "process", command = "echo working; while [ ! -e go ]; do sleep 0.1; done; echo no luck; exit 3",
           ready = { line = "working" }, exit = 0 },
-        rude = { kind = "process", command = "trap 'exit 4' TERM; echo up; while :; do sleep 0.1; done",
+        rude = { kind = "process", command = "trap 'exit 4' TERM; echo up; sleep 1000 & wait",
           ready = { line = "up" }, exit = 0 },
-        last = { kind = "process", command = "trap 'exit 5' TERM; echo up; while :; do sleep 0.1; done",
+        last = { kind = "process", command = "trap 'exit 5' TERM; echo up; sleep 1000 & wait",
           ready = { line = "up" }, exit = 0 }]],
       ["specs/a_spec.lua"] = [[
         local services = require "itlua.services"

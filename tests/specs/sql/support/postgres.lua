@@ -60,7 +60,9 @@ local function own(path)
   if user then run { "chown", "-R", user, path } end
 end
 
+-- No JIT: while it compiles (seconds, on a busy machine) a statement cannot be stopped.
 local base_settings = {
+  jit = "off",
   listen_addresses = "127.0.0.1", fsync = "off", synchronous_commit = "off", full_page_writes = "off",
   shared_buffers = "32MB", max_connections = 50, autovacuum = "off", max_wal_senders = 0, wal_level = "minimal",
 }
