@@ -17,6 +17,7 @@
 ---@field partial? boolean      options leave out some tests of the files
 ---@field shard? string         "2/4"
 ---@field shard_plan? string    what the cut was made from: shards of one run have the same
+---@field profile? string       of --profile
 ---@field randomized boolean    the seed mattered
 
 ---@class itlua.event.file_start

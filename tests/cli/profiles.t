@@ -225,3 +225,6 @@ Whom a run may talk to: what itlua.lua declares, and what is part of the run.
   $ echo 'return { hosts = { "https://api.example/" } }' >itlua.lua; itlua
   itlua: itlua.lua:1: hosts has 'https://api.example/', which is no host: "api.example", "*.example" or "10.0.0.7:8080"
   [2]
+  $ echo 'return {}' >itlua.lua
+  $ echo 'it("fails", function() error "no" end)' >specs/loose_spec.lua; itlua --profile polish --seed 7 -o terminal | grep again
+    again      itlua specs/loose_spec.lua:1 --profile polish --seed N

@@ -236,3 +236,5 @@ What a chunk returns is shown; a method that there is not is said with the one t
   ✗ attempt to call a nil value (field 'decod') (did you mean json.decode?)
     at stdin:3
   [1]
+  $ printf 'io.write("no more than this\\n")\n' | itlua repl
+  no more than this

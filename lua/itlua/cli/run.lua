@@ -154,7 +154,7 @@ local function repetition(number, job, tell)
   tell(counts, {
     ev = "run_start", version = system.version, at = core.clock(), files = #files, jobs = plan.jobs,
     concurrency = plan.concurrency, seed = settings.seed, run = number, runs = job.runs, shard = job.shard,
-    shard_plan = job.shard_plan, partial = account.partial(settings, files) or nil,
+    shard_plan = job.shard_plan, profile = settings.profile, partial = account.partial(settings, files) or nil,
     randomized = (settings["shuffle-files"] or settings["shuffle-tests"]) and true or false,
   })
   function plan.deliver(ev) tell(counts, ev) end

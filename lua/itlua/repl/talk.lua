@@ -69,6 +69,7 @@ end
 local function show_values(self, entry)
   local values = entry.values
   if not entry.expression or values.n == 0 then return end
+  if values.n == 1 and values[1] == io.stdout and io.type(io.stdout) then return end -- of io.write
   local lines = {}
   for i = 1, values.n do
     local shown = render.lines(self.view, values[i], values.n == 1 and self.terminal and entry.seconds or nil)

@@ -289,6 +289,7 @@ function anatomy.again(record, run, program)
   else
     words[#words + 1] = shell_word(file)
   end
+  if run and run.profile then words[#words + 1] = "--profile " .. shell_word(run.profile) end
   -- Also where nothing is shuffled: made-up data comes of it.
   if run and run.seed then words[#words + 1] = "--seed " .. run.seed end
   return table.concat(words, " ")
