@@ -96,3 +96,6 @@ What a hook has printed stands with what went wrong in it, and not with the next
   
   ✗ b · setup
   
+  $ itlua hook_spec.lua -o terminal | grep 'not run'
+    not run    1 test
+    not run    1 test

@@ -221,6 +221,7 @@ local function footer_lines(view, record, lines, curl)
   local p, problem = view.paint, record.event or {}
   local footer = {}
   local again = anatomy.again(record, view.run, view.program)
+  if problem.not_run then footer[#footer + 1] = { "not run", problem.not_run } end
   if record.randomseed then footer[#footer + 1] = { "shuffled", "with seed " .. record.randomseed } end
   if again then footer[#footer + 1] = { "again", again } end
   curl = curl or problem.curl

@@ -70,6 +70,7 @@ end
 local function add_footer(lines, record, report, curl)
   local event = record.event or {}
   if event.cause and event.cause ~= "" then lines[#lines + 1] = "\nlikely cause: " .. text.visible(event.cause) end
+  if event.not_run then lines[#lines + 1] = "\nnot run: " .. event.not_run end
   local again = anatomy.again(record, report.run, report.program)
   if again then lines[#lines + 1] = "\nagain: " .. again end
   curl = curl or event.curl

@@ -241,6 +241,19 @@ local function has_twins(element, tree)
   return nil
 end
 
+-- What does not run because a block's setup failed: its tests and blocks, as far as they are declared.
+local function left_out(element, tree)
+  local tests, blocks = 0, 0
+  for _, child in ipairs(tree.children[element] or {}) do
+    if child.descriptor == "it" then tests = tests + 1 end
+    if child.descriptor == "describe" then blocks = blocks + 1 end
+  end
+  local parts = {}
+  if tests > 0 then parts[1] = tests == 1 and "1 test" or tests .. " tests" end
+  if blocks > 0 then parts[#parts + 1] = blocks == 1 and "1 block" or blocks .. " blocks" end
+  return parts[1] and table.concat(parts, " and ") or nil
+end
+
 -- What an itlua error object and an assertion tell beyond their message.
 local told_of_errors = { "table", "constraint", "detail" }
 
@@ -285,6 +298,9 @@ function Recorder:problem(status, element, message, trace)
   event.randomseed = parent and parent.randomseed
   if status ~= "pending" then
     event.twins = event.id and has_twins(element, suite.tree)
+    if event.where == "strict_setup" or event.where == "lazy_setup" then
+      event.not_run = left_out(parent or element, suite.tree)
+    end
     add_details(event, found, self.since)
     event.timeline = require("itlua.spec.details").timeline(self.since)
     self.told_timeline = event.id and event.timeline and true

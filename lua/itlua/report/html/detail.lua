@@ -164,6 +164,7 @@ local function problem(page, record, run)
   add("ck", event.cause_key and shown(event.cause_key))
   add("curl", curl and curl ~= "" and shown(text.one_line(curl)))
   add("again", again and shown(again))
+  add("nr", event.not_run and shown(event.not_run))
   add("seed", record.randomseed and tostring(record.randomseed))
   return "{" .. table.concat(parts, ",") .. "}"
 end

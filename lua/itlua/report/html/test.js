@@ -75,7 +75,8 @@ function problemNode(problem, several) {
     problem.f ? diffNode(problem.f) : null,
     problem.full ? el('details', {}, el('summary', {}, 'The whole message'), el('pre', { class: 'text', tabindex: '0' }, problem.full)) : null,
     problem.pos ? el('p', { class: 'dim' }, 'raised at ', el('code', {}, problem.pos)) : null,
-    waitsNode(problem), sourceNode(problem));
+    waitsNode(problem), sourceNode(problem),
+    problem.nr ? el('p', { class: 'note' }, 'Not run for it: ' + problem.nr + '.') : null);
 }
 
 function logNodes(logs) {
