@@ -15,7 +15,7 @@ recording. (The second test ends when somebody has seen both.)
   > grep -c file_end events.jsonl; echo yes >seen; wait $p; echo $?; rm seen
   0
   1
-  $ grep -c '^✗ fails at once' log; sed -n 's/^\([✓✗] specs[^ ]*\) .* s /\1/p' log | sort
+  $ grep -c '^✗ fails at once' log; sed -nE 's/^((✓|✗) specs[^ ]*) .* s /\1/p' log | sort
   2
   ✗ specs/long_spec.lua 2 tests, 1 failed
   ✗ specs/other_spec.lua 2 tests, 1 failed
