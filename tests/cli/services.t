@@ -149,6 +149,11 @@ Services are kept between runs.
   $ itlua services status
   no services were left running
   [1]
+
+Nobody could end what runs behind a socket that is gone: it ends by itself.
+
+  $ mkdir run; export XDG_RUNTIME_DIR=$PWD/run; itlua services up >/dev/null; rm -r run/itlua-kept-*; ends $(cat pid)
+  $ unset XDG_RUNTIME_DIR
   $ itlua exec script.lua 2>&1 | head -n 1
   itlua: script.lua:1: no services are running: this is no run of specs, and `itlua services up` has left none
   $ rm itlua.lua; itlua services up

@@ -173,8 +173,8 @@ local function discard_all(self)
   for _, task in ipairs(tasks) do core.join(task) end
 end
 
--- Waits until it is to end.
-local function wait_for_end(self)
+-- Waits until it is to end: when it is told to, and when its socket is gone, for nobody could tell it any more.
+local function wait_for_end(self, socket)
   local over = false
   local sleeper = core.spawn(function() core.sleep(math.huge) end)
   function self.finish()
@@ -185,6 +185,11 @@ local function wait_for_end(self)
   end
   core.daemon(function()
     system.signal()
+    self.finish()
+  end)
+  core.daemon(function()
+    local watch <close> = fs.watch(socket)
+    repeat watch:next() until not fs.exists(socket)
     self.finish()
   end)
   return function() core.join(sleeper) end
@@ -199,8 +204,8 @@ function host.run(given)
   local self = { entries = {}, folder = folder, fingerprint = given.fingerprint, tell = tell, complain = complain }
   for name, spec in pairs(given.plan) do self.entries[name] = Entry.new(self, name, spec) end
   local _ <close> = system.watch_signals(false)
-  local wait = wait_for_end(self)
   local srv = server.listen { unix = given.socket, journal = 1, idle_timeout = 0 }
+  local wait = wait_for_end(self, given.socket)
   routes(srv, self)
   print "ready"
   io.stdout:flush()
