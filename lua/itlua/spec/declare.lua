@@ -31,10 +31,10 @@ local function attacher(suite)
   end
 end
 
--- After a tail call nobody is left who used the word: its function is where it was.
-local function place(element)
+-- After a tail call nobody is left who used the word: its function is where it was, or the one around it.
+local function place(element, run)
   if element.line or element.trace then return end
-  element.origin = blame.origin(element.run)
+  element.origin = blame.origin(run)
   element.line = element.origin and element.origin.linedefined
 end
 
@@ -42,10 +42,13 @@ end
 -- line goes the long way round.
 local function word_for(suite, attach, descriptor, alias, attributes)
   local tree = suite.tree
+  local default = attributes and attributes.default_fn
+
+  local function written(run) return run ~= default and run or tree.current.run end
 
   local function trace_of(name, run)
     if not tree.parents[tree.current] then return nil end
-    local trace = blame.trace(3, suite.file, run)
+    local trace = blame.trace(3, suite.file, written(run))
     trace.message = tostring(name)
     return trace
   end
@@ -66,7 +69,7 @@ local function word_for(suite, attach, descriptor, alias, attributes)
       if type(name) == "function" then
         name, run = alias, name
       else
-        run = attributes and attributes.default_fn
+        run = default
       end
     end
     if run and suite.simple then
@@ -75,7 +78,7 @@ local function word_for(suite, attach, descriptor, alias, attributes)
       local origin, line
       if below_file then origin, line = caller(2) end
       local element = attach(descriptor, name, run, attributes, origin, line)
-      if below_file and not line then place(element) end
+      if below_file and not line then place(element, written(run)) end
       return
     end
     local trace = trace_of(name, run)

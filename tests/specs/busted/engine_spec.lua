@@ -14,7 +14,7 @@ local function run(...)
   for line in result.stdout:gmatch "[^\n]+" do
     local event = json.decode(line)
     if event.ev == "test_start" then
-      told.tests[event.name], told.ids[event.id] = { problems = {} }, event.name
+      told.tests[event.name], told.ids[event.id] = { problems = {}, line = event.line }, event.name
       table.insert(told.order, event.name)
     elseif event.ev == "test_end" then
       local test = told.tests[told.ids[event.id]]
@@ -206,4 +206,10 @@ describe("the last request of a test", function()
     assert.matches("^curl .*http://127.0.0.1:%d+/a", told.tests["asks and fails"].problems[1].curl)
     assert.is_nil(told.tests["asks nothing and fails"].problems[1].curl)
   end)
+end)
+
+it("a pending that its block returns is said to be where the block is", function()
+  local test = run("tail_call_spec.lua").tests["a block within cannot be tried here"]
+  assert.equal("pending", test.status)
+  assert.equal(2, test.line)
 end)
