@@ -38,7 +38,12 @@ Tests that fail run again: who passes then is flaky. Hooks run again, setup does
   
   Flaky -> specs/flaky_spec.lua @ 6
   the network flickers
-  passed at attempt 3
+  passed at attempt 3; before:
+  specs/flaky_spec.lua:8: Expected objects to be equal.
+  Passed in:
+  (number) 2
+  Expected:
+  (number) 3
   $ itlua --retries 1 --filter flickers -o TAP
   not ok 1 - the network flickers
   # specs/flaky_spec.lua @ 6
@@ -241,4 +246,5 @@ The same in a plain busted project, where what is printed is told as it comes.
   
   Flaky -> specs/crash_spec.lua @ 4
   the driver crashes twice
-  passed at attempt 3
+  passed at attempt 3; before:
+  specs/crash_spec.lua:4: the worker process ended with exit code 0

@@ -71,10 +71,11 @@ function on.run_end(self)
   add(t.failures, "red", texts.failure)
   add(t.errors, "magenta", texts.error)
   for _, record in ipairs(t.flaky) do
+    local before = record.before
     parts[#parts + 1] = "\n"
     parts[#parts + 1] = describe(self, {
       source = record.source, line = record.line, name = record.name,
-      message = ("passed at attempt %d"):format(record.ended.attempts),
+      message = ("passed at attempt %d%s"):format(record.ended.attempts, before and "; before:\n" .. before.message or ""),
     }, "yellow", "Flaky")
   end
   self.out(table.concat(parts))

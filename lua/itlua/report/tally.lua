@@ -18,6 +18,7 @@ local tally = {}
 ---@field test? table            the test_start event
 ---@field event? table           the problem event
 ---@field seconds? number
+---@field before? table          the problem of an earlier attempt, of a test that is flaky
 
 local Tally = {}
 Tally.__index = Tally
@@ -106,7 +107,7 @@ function handlers.test_end(self, ev)
   local record = {
     kind = ev.status, name = start.name, where = start.kind or "it", is_test = true,
     source = short_src(start.source or ev.file), line = start.line, seconds = ev.seconds,
-    test = start, randomseed = seed_of(self, ev, start), ended = ev,
+    test = start, randomseed = seed_of(self, ev, start), ended = ev, before = entry.before,
   }
   if ev.status == "success" then
     self.success_count = self.success_count + 1
@@ -161,9 +162,12 @@ function tally.outside(ev)
 end
 
 function handlers.problem(self, ev)
-  if ev.retried then return nil end
   local running = self.running[ev.file]
   local entry = ev.id and running and running[ev.id]
+  if ev.retried then
+    if entry and ev.kind ~= "pending" then entry.before = ev end
+    return nil
+  end
   if ev.kind == "pending" then
     if entry then entry.pending = ev end
     return nil
