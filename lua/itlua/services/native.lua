@@ -111,10 +111,30 @@ function native.cache()
   return path
 end
 
---- A port that nothing listens on.
+-- The ports that the system gives out by itself, to every connection that leaves: ip(7), ip_local_port_range.
+local function first_ephemeral()
+  local f = io.open "/proc/sys/net/ipv4/ip_local_port_range"
+  local first = f and f:read "n"
+  if f then f:close() end
+  return first or 32768
+end
+
+local LOWEST, TRIES <const> = 10000, 20
+
+--- A port that nothing listens on, and that no connection takes before the service does, or while it is stopped: below
+--- those that the system gives out, where there is room.
 ---@return integer
 function native.port()
-  local srv <close> = require("itlua.server").listen()
+  local server, highest = require "itlua.server", first_ephemeral() - 1
+  for _ = 1, highest - LOWEST >= 1000 and TRIES or 0 do
+    local port = math.random(LOWEST, highest)
+    local ok, srv = pcall(server.listen, { port = port })
+    if ok then
+      srv:close()
+      return port
+    end
+  end
+  local srv <close> = server.listen()
   return srv.port
 end
 
