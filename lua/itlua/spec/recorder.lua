@@ -5,8 +5,10 @@ local attempts = require "itlua.spec.attempts"
 local blame = require "itlua.spec.blame"
 local core = require "itlua.core"
 local evidence = require "itlua.evidence"
+local neighbours = require "itlua.spec.neighbours"
 
 local now, clock, last_line = core.now, core.clock, core.last_line
+local declared = neighbours.declared
 
 local NO_BLOCK = { id = 0 }
 
@@ -43,14 +45,7 @@ local function own_name(element)
   return type(name) == "string" and name or tostring(name)
 end
 
---- Where an element was declared: line, short name of the source file.
-local function declared(element)
-  local trace = element.trace
-  if trace then return trace.currentline, trace.short_src end
-  return element.line, element.origin and element.origin.short_src
-end
-
--- The short name of a source is its path unless that is long.
+--- The short name of a source is its path unless that is long.
 local function same_file(path, short)
   return short == path or (#path > 50 and short:sub(1, 3) == "..." and path:sub(-#short + 3) == short:sub(4))
 end
@@ -225,35 +220,6 @@ local function name_of(recorder, element, tree)
   return block.name or "", block.id
 end
 
--- Whether its line names others, too: a test made in a loop, or in a block made in one.
-local function has_twins(element, tree)
-  local parent = tree.parents[element]
-  while parent do
-    local line, source = declared(element)
-    for _, child in ipairs(tree.children[parent] or {}) do
-      local its_line, its_source = declared(child)
-      if child ~= element and child.descriptor == element.descriptor and its_line == line and its_source == source then
-        return true
-      end
-    end
-    element, parent = parent, tree.parents[parent]
-  end
-  return nil
-end
-
--- What does not run because a block's setup failed: its tests and blocks, as far as they are declared.
-local function left_out(element, tree)
-  local tests, blocks = 0, 0
-  for _, child in ipairs(tree.children[element] or {}) do
-    if child.descriptor == "it" then tests = tests + 1 end
-    if child.descriptor == "describe" then blocks = blocks + 1 end
-  end
-  local parts = {}
-  if tests > 0 then parts[1] = tests == 1 and "1 test" or tests .. " tests" end
-  if blocks > 0 then parts[#parts + 1] = blocks == 1 and "1 block" or blocks .. " blocks" end
-  return parts[1] and table.concat(parts, " and ") or nil
-end
-
 -- What an itlua error object and an assertion tell beyond their message.
 local told_of_errors = { "table", "constraint", "detail" }
 
@@ -297,9 +263,9 @@ function Recorder:problem(status, element, message, trace)
   local parent = suite.tree.parents[element]
   event.randomseed = parent and parent.randomseed
   if status ~= "pending" then
-    event.twins = event.id and has_twins(element, suite.tree)
+    event.twins = event.id and neighbours.has_twins(element, suite.tree)
     if event.where == "strict_setup" or event.where == "lazy_setup" then
-      event.not_run = left_out(parent or element, suite.tree)
+      event.not_run = neighbours.left_out(parent or element, suite.tree)
     end
     add_details(event, found, self.since)
     event.timeline = require("itlua.spec.details").timeline(self.since)
