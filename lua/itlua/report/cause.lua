@@ -164,10 +164,22 @@ local function remember_left(self, ev)
   end
 end
 
--- The test of a file that ran at a time; nil where none did.
+-- Most tests are never asked for: their values lie one after the other, and are put into words when they are.
+local WIDTH <const> = 5
+
+local function remember_test(ran, start, seconds)
+  local n = #ran
+  ran[n + 1], ran[n + 2], ran[n + 3] = start.at, seconds, start.own or start.name or "?"
+  ran[n + 4], ran[n + 5] = start.source or start.file, start.line or 0
+end
+
+-- The name and the place of the test of a file that ran at a time; nil where none did.
 local function test_at(self, file, at)
-  for _, test in ipairs(self.ran[file] or {}) do
-    if at >= test.at - 0.002 and at <= test.at + test.seconds + 0.002 then return test end
+  local ran = self.ran[file] or {}
+  for i = 1, #ran, WIDTH do
+    if at >= ran[i] - 0.002 and at <= ran[i] + ran[i + 1] + 0.002 then
+      return ran[i + 2], ("%s:%d"):format(ran[i + 3], ran[i + 4])
+    end
   end
 end
 
@@ -192,10 +204,7 @@ function on.test_end(self, ev)
   if ev.left then remember_left(self, ev) end
   local running, ran = self.running[ev.file], self.ran[ev.file]
   local start = running and running[ev.id]
-  if start and ran and start.at then
-    ran[#ran + 1] = { at = start.at, seconds = ev.seconds or 0, name = start.own or start.name,
-      place = ("%s:%d"):format(start.source or ev.file, start.line) }
-  end
+  if start and ran and start.at then remember_test(ran, start, ev.seconds or 0) end
   if running then running[ev.id] = nil end
   self.printed[ev.file] = nil
 end
@@ -238,8 +247,7 @@ function Watch:event(ev)
   if ev.ev ~= "problem" or ev.kind == "pending" or ev.cause then return ev end
   local facts = cause.facts(ev, self.left, self.printed[ev.file or ""])
   for _, statement in ipairs(facts.earlier) do
-    local test = test_at(self, ev.file, tonumber(statement.at) or 0)
-    if test then statement.name, statement.place = test.name, test.place end
+    statement.name, statement.place = test_at(self, ev.file, tonumber(statement.at) or 0)
   end
   local said, key = cause.of(facts)
   if not said then return ev end
