@@ -101,7 +101,7 @@
 ---@field at_source? string     the file of `at_line` where it is not `file`
 ---@field own? string           the element's own name: "setup" where `where` is "strict_setup"
 ---@field randomseed? integer   the children of the block around it were shuffled with it
----@field not_run? string       of a setup: the tests and blocks that did not run for it ("2 tests and 1 block")
+---@field not_run? string       what did not run for it: of a setup "2 tests and 1 block", of a before_each its test's own name
 ---@field twins? boolean       other tests are declared on its line, as in a loop: its name tells it apart
 ---@field traceback? string     as busted cuts it. A file's problem without one means that it could not be loaded
 ---@field error_kind? string    `kind` of an itlua error object

@@ -109,3 +109,16 @@ Tests that are made in a loop share a line: the command that runs one of them ag
   # Failure message: loop_spec.lua:3: no
   1..1
   [1]
+
+A test whose before_each fails does not run, and the report says which that was.
+
+  $ cat >hook_spec.lua <<'END'
+  > describe("orders", function()
+  >   before_each(function() error("no database") end)
+  >   it("are kept", function() end)
+  >   it("are counted", function() end)
+  > end)
+  > END
+  $ itlua hook_spec.lua -o terminal | grep 'not run'
+    not run    "are kept"
+    not run    "are counted"

@@ -22,6 +22,7 @@ local NO_BLOCK = { id = 0 }
 ---@field ending? table       a test_end that waits for what the test's cleanup brings
 ---@field told_timeline? boolean   the running test's timeline went out with a problem
 ---@field after? table[]      problems that came after it
+---@field due? table         the test that is to run, while its before_each hooks do
 ---@field attempt? integer     under --retries: which go at the test this is
 ---@field held? table[]        and its problems, which wait for what becomes of it
 local Recorder = {}
@@ -266,6 +267,8 @@ function Recorder:problem(status, element, message, trace)
     event.twins = event.id and neighbours.has_twins(element, suite.tree)
     if event.where == "strict_setup" or event.where == "lazy_setup" then
       event.not_run = neighbours.left_out(parent or element, suite.tree)
+    elseif event.where == "before_each" and self.due then
+      event.not_run = ('"%s"'):format(own_name(self.due))
     end
     add_details(event, found, self.since)
     event.timeline = require("itlua.spec.details").timeline(self.since)

@@ -69,7 +69,7 @@ local function executors(suite)
   -- One go at a test: what modules registered, hooks, body, cleanup.
   local function go(test, parent)
     local since = mark()
-    recorder.since = since
+    recorder.since, recorder.due = since, test
     local around = surroundings.before(suite, test)
     if evidence.any then
       evidence.forget()
@@ -79,6 +79,7 @@ local function executors(suite)
     local fine, deepest = true, parent
     if hooked then fine, deepest = blocks.before_each(parent) end
     if around == "broken" then fine = false end
+    recorder.due = nil
     if fine then end_test(test, parent, begin_test(test, parent) and run_test(test) or "error") end
     suite.examine_tasks(test, since)
     if hooked then blocks.after_each(deepest) end
