@@ -186,17 +186,19 @@ end
 
 -- ---- several commands at once
 
-local Queue = {} -- its methods are the commands, below
+-- What `fn` queues, in the protocol's words.
 local function queued(self, fn)
-  local queue = setmetatable({}, Queue)
+  local queue <close> = core.queue()
   fn(queue)
-  setmetatable(queue, nil)
-  for _, command in ipairs(policy.read_only and queue or {}) do policy.redis(self.connection, command) end
-  return queue
+  local text = core.text(queue)
+  if policy.read_only then
+    for _, command in ipairs(core.words(text)) do policy.redis(self.connection, command) end
+  end
+  return text, #queue
 end
 
-local function replies_of(commands, replies)
-  for i, reply in ipairs(replies) do replies[i] = shaped(commands[i], reply) end
+local function replies_of(text, replies)
+  for i, command in ipairs(core.words(text)) do replies[i] = shaped(command, replies[i]) end
   return replies
 end
 
@@ -205,8 +207,15 @@ end
 ---@param fn fun(p: table)
 ---@return any[] replies
 function Client:pipeline(fn)
-  local commands = queued(self, fn)
-  return replies_of(commands, self.connection:pipeline(commands))
+  local text = queued(self, fn)
+  local replies, lists = self.connection:pipeline(text)
+  return lists and replies_of(text, replies) or replies
+end
+
+local function alone(name)
+  local queue <close> = core.queue()
+  queue[name](queue)
+  return core.text(queue)
 end
 
 --- Runs the commands that `fn(t)` queues as one transaction (MULTI … EXEC) and returns their replies, or nil when a watched
@@ -214,19 +223,16 @@ end
 ---@param fn fun(t: table)
 ---@return any[]|nil replies
 function Client:multi(fn)
-  local commands = queued(self, fn)
-  if #commands == 0 then return {} end
-  local all = { { "MULTI" } }
-  for _, command in ipairs(commands) do all[#all + 1] = command end
-  all[#all + 1] = { "EXEC" }
-  local replies = self.connection:pipeline(all)
-  for i = 2, #commands + 1 do -- what was refused while queueing says more than EXECABORT
+  local text, count = queued(self, fn)
+  if count == 0 then return {} end
+  local replies = self.connection:pipeline(alone "multi" .. text .. alone "exec")
+  for i = 2, count + 1 do -- what was refused while queueing says more than EXECABORT
     if scheduler.is_error(replies[i]) then error(replies[i], 0) end
   end
-  local result = replies[#all]
+  local result = replies[count + 2]
   if scheduler.is_error(result) then error(result, 0) end
   if result == null then return nil end
-  return replies_of(commands, result)
+  return replies_of(text, result)
 end
 
 --- Watches the keys, calls `fn(client)`, which reads and then returns what `multi` returned; runs it again while somebody else
@@ -346,15 +352,8 @@ function Client.__index(_, name)
   return method
 end
 
-Queue.__index = setmetatable({}, { __index = function(methods, name)
-  local first, second = words_of(name)
-  local method = second and function(queue, ...)
-    queue[#queue + 1] = flatten(first, second, ...)
-    return queue
-  end or function(queue, ...)
-    queue[#queue + 1] = flatten(first, ...)
-    return queue
-  end
+core.Queue.__index = setmetatable({}, { __index = function(methods, name)
+  local method = core.adder(spread_all, words_of(name))
   methods[name] = method
   return method
 end })
@@ -369,7 +368,7 @@ local function in_short(reply)
 end
 
 require("itlua.evidence").describe("redis", function(kept, span)
-  local commands = type(kept[2][1]) == "table" and kept[2] or nil
+  local commands = type(kept[2]) == "string" and core.words(kept[2]) or nil
   if span.outcome == "" and (kept.result ~= nil or not commands) then span.outcome = in_short(kept.result) end
   if not commands then return { command = kept[2], reply = kept.result } end
   return { commands = commands, replies = kept.result }

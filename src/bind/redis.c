@@ -20,6 +20,7 @@ static int call_push(lua_State *L, it_op *op) {
     if (o->replies->type == REDIS_REPLY_ERROR) it_error_throw(L);
     return 1;
   }
+  bool lists = false;
   lua_createtable(L, o->count, 0);
   for (int i = 0; i < o->count; i++) {
     redis_push_reply(L, &o->replies[i]);
@@ -28,8 +29,10 @@ static int call_push(lua_State *L, it_op *op) {
       it_push_null(L);
     }
     lua_rawseti(L, -2, i + 1);
+    lists |= o->replies[i].type == REDIS_REPLY_ARRAY;
   }
-  return 1;
+  lua_pushboolean(L, lists);
+  return 2;
 }
 
 static int message_push(lua_State *L, it_op *op) {
@@ -58,56 +61,22 @@ static const it_op_class call_class = {"redis", call_push, call_cancel, redis_op
 static const it_op_class receive_class = {"redis.receive", message_push, receive_cancel,
                                           redis_op_free};
 
-/* The command at `idx`, an array of strings and numbers; numbers become strings. Once a command was checked, writing it cannot
-   raise, so that nothing leaks. */
-static void check_command(lua_State *L, int idx) {
-  luaL_checktype(L, idx, LUA_TTABLE);
-  lua_Integer n = (lua_Integer)lua_rawlen(L, idx);
-  if (n == 0) it_usage(L, "a Redis command needs a name");
-  for (lua_Integer i = 1; i <= n; i++) {
-    int type = lua_rawgeti(L, idx, i);
-    if (type == LUA_TNUMBER) {
-      lua_tostring(L, -1);
-      lua_rawseti(L, idx, i);
-      continue;
-    }
-    if (type != LUA_TSTRING)
-      it_usage(L, "argument %d of the Redis command must be a string or a number, not a %s",
-               (int)i - 1, lua_typename(L, type));
-    lua_pop(L, 1);
-  }
-}
-
-/* "*3\r\n" or "$3\r\n" */
-static void write_head(it_buf *out, char kind, size_t n) {
-  char text[24], *at = text + sizeof text;
-  *--at = '\n';
-  *--at = '\r';
-  do *--at = (char)('0' + n % 10);
-  while (n /= 10);
-  *--at = kind;
-  it_buf_add(out, at, (size_t)(text + sizeof text - at));
-}
-
-/* Hands a checked command to hiredis, in the protocol's words: its own formatting allocates thrice a command. */
-static void send_command(lua_State *L, int idx, redis_connection *c, redisCallbackFn *fn,
+/* Hands one command, as it is sent, to hiredis. */
+static void send_command(redis_connection *c, const char *at, const char *end, redisCallbackFn *fn,
                          void *data) {
+  redisAsyncFormattedCommand(c->ac, fn, data, at, (size_t)(end - at));
+}
+
+/* Writes the command at `idx` to the connection's memory for it. */
+static void write_command(lua_State *L, int idx, redis_connection *c) {
   enum { KEPT = 1 << 16 }; /* bytes of memory at most for the next command */
-  lua_Integer n = (lua_Integer)lua_rawlen(L, idx);
-  it_buf *out = &c->command;
-  out->size = 0;
-  write_head(out, '*', (size_t)n);
-  for (lua_Integer i = 1; i <= n; i++) {
-    size_t size;
-    lua_rawgeti(L, idx, i);
-    const char *word = lua_tolstring(L, -1, &size);
-    write_head(out, '$', size);
-    it_buf_add(out, word, size);
-    it_buf_add(out, "\r\n", 2);
-    lua_pop(L, 1);
-  }
-  redisAsyncFormattedCommand(c->ac, fn, data, out->data, out->size);
-  if (out->capacity > KEPT) it_buf_free(out);
+  if (c->command.capacity > KEPT) it_buf_free(&c->command);
+  c->command.size = 0;
+  redis_write_command(L, idx, &c->command);
+}
+
+static void send_written(redis_connection *c, redisCallbackFn *fn, void *data) {
+  send_command(c, c->command.data, c->command.data + c->command.size, fn, data);
 }
 
 static void must_be_alive(lua_State *L, const redis_connection *c) {
@@ -122,17 +91,17 @@ static void flush(redis_connection *c) {
   redis_leave(c);
 }
 
-static void describe(lua_State *L, int idx, redis_op *o) {
+/* The first of the commands, in short. */
+static void describe(redis_op *o, const char *at, const char *end) {
   enum { SHOWN = 60 }; /* bytes of an argument */
   it_buf text = {0};
-  lua_Integer n = (lua_Integer)lua_rawlen(L, idx);
-  for (lua_Integer i = 1; i <= n && text.size < 2 * SHOWN; i++) {
-    size_t size;
-    lua_rawgeti(L, idx, i);
-    const char *word = lua_tolstring(L, -1, &size);
-    if (i > 1) it_buf_add(&text, " ", 1);
+  size_t words, size;
+  const char *word;
+  at = redis_read_command(at, end, &words);
+  for (size_t i = 0; at && i < words && text.size < 2 * SHOWN; i++) {
+    at = redis_read_word(at, end, &word, &size);
+    if (i > 0) it_buf_add(&text, " ", 1);
     it_buf_add(&text, word, size < SHOWN ? size : SHOWN);
-    lua_pop(L, 1);
   }
   if (o->many) it_buf_add(&text, " …", sizeof " …" - 1);
   o->op.detail = text.data;
@@ -145,48 +114,52 @@ static int l_call(lua_State *L) {
   lua_settop(L, 2);
   must_be_alive(L, c);
   if (c->subscribed) it_usage(L, "a subscribed connection takes no commands");
-  check_command(L, 2);
+  write_command(L, 2, c);
   redis_op *o = redis_op_new(L, c, &call_class);
   o->replies = it_alloc(sizeof *o->replies);
   o->count = 1;
   o->spends = spends;
-  describe(L, 2, o);
+  describe(o, c->command.data, c->command.data + c->command.size);
   o->op.keeps = 2; /* connection, command */
   redis_enter(c);
-  send_command(L, 2, c, redis_on_reply, o);
+  send_written(c, redis_on_reply, o);
   flush(c);
   return it_await(L, &o->op);
 }
 
-/* c:pipeline({{"SET", …}, …}) -> array of replies; error replies are error objects in it */
+static int count_commands(lua_State *L, const char *at, const char *end) {
+  int count = 0;
+  for (; at < end; count++) {
+    at = redis_command_end(at, end);
+    if (!at) it_usage(L, "command %d of the pipeline is not in the protocol's words", count + 1);
+  }
+  return count;
+}
+
+/* c:pipeline(text of a queue) -> array of replies, whether any is a list; error replies are error objects in it */
 static int l_pipeline(lua_State *L) {
+  enum { KEPT = 1 << 20 }; /* bytes of commands at most that a report may ask for */
   redis_connection *c = it_res_check(L, 1, &redis_connection_class);
-  luaL_checktype(L, 2, LUA_TTABLE);
-  int count = (int)lua_rawlen(L, 2);
+  size_t size;
+  const char *text = luaL_checklstring(L, 2, &size), *end = text + size;
   lua_settop(L, 2);
   must_be_alive(L, c);
   if (c->subscribed) it_usage(L, "a subscribed connection takes no commands");
+  int count = count_commands(L, text, end);
   if (count == 0) {
     lua_newtable(L);
     return 1;
   }
-  for (int i = 0; i < count; i++) { /* every argument is checked before anything is sent */
-    lua_rawgeti(L, 2, i + 1);
-    check_command(L, 3);
-    lua_settop(L, 2);
-  }
   redis_op *o = redis_op_new(L, c, &call_class);
-  int anchor = lua_gettop(L);
   o->replies = it_alloc((size_t)count * sizeof *o->replies);
   o->many = true;
   o->count = count;
-  o->op.keeps = 2; /* connection, commands */
+  o->op.keeps = size <= KEPT ? 2 : 0; /* connection, commands */
+  describe(o, text, end);
   redis_enter(c);
-  for (int i = 0; i < count; i++) {
-    lua_rawgeti(L, 2, i + 1);
-    if (i == 0) describe(L, anchor + 1, o);
-    send_command(L, anchor + 1, c, redis_on_reply, o);
-    lua_settop(L, anchor);
+  for (const char *at = text, *next; at < end; at = next) {
+    next = redis_command_end(at, end);
+    send_command(c, at, next, redis_on_reply, o);
   }
   flush(c);
   return it_await(L, &o->op);
@@ -197,10 +170,10 @@ static int l_subscribe(lua_State *L) {
   redis_connection *c = it_res_check(L, 1, &redis_connection_class);
   lua_settop(L, 2);
   must_be_alive(L, c);
-  check_command(L, 2);
+  write_command(L, 2, c);
   c->subscribed = true;
   redis_enter(c);
-  send_command(L, 2, c, redis_on_message, c);
+  send_written(c, redis_on_message, c);
   flush(c);
   return 0;
 }
@@ -253,6 +226,7 @@ int luaopen_itlua_redis_core(lua_State *L) {
   static const luaL_Reg functions[] = {{"connect", redis_l_connect}, {NULL, NULL}};
   it_res_register(L, &redis_connection_class, methods);
   luaL_newlib(L, functions);
+  redis_register_commands(L);
   lua_pushfstring(L, "%d.%d.%d", HIREDIS_MAJOR, HIREDIS_MINOR, HIREDIS_PATCH);
   lua_setfield(L, -2, "version");
   lua_pushboolean(L, redis_tls_available);

@@ -68,6 +68,17 @@ extern const bool redis_tls_available;
 void redis_tls_start(lua_State *L, redis_connection *c, int options);
 void redis_tls_free(redis_connection *c);
 
+/* redis_command.c */
+/* Appends the command at `idx`, a list of strings and numbers. Raises, and has written nothing then. */
+void redis_write_command(lua_State *L, int idx, it_buf *out);
+/* Of what was written: behind a command's head, with how many words follow; behind a word; behind the whole command. NULL: it
+   is not that. */
+const char *redis_read_command(const char *at, const char *end, size_t *words);
+const char *redis_read_word(const char *at, const char *end, const char **word, size_t *size);
+const char *redis_command_end(const char *at, const char *end);
+/* Adds queue, adder, text, words and Queue to the table on top. */
+void redis_register_commands(lua_State *L);
+
 /* redis_reply.c */
 redis_op *redis_op_new(lua_State *L, redis_connection *c, const it_op_class *cls);
 void redis_op_free(it_op *op);

@@ -7,16 +7,25 @@ local process = require "itlua.process"
 
 local connect = 'local r = require("itlua.redis").connect "redis://127.0.0.1:%d"'
 
+-- As many connections on either side, each with 100 commands under way.
 local function pipelined(clients)
   return function(compare)
     local redis <close> = peers.redis()
     return compare(function()
-      return peers.in_test(connect:format(redis.port), [[
-        for _ = 1, 2000 do
-          r:pipeline(function(p)
-            for _ = 1, 100 do p:set("key:000000000000", "xxx") end
-          end)
-        end]]) / 200000
+      return peers.in_test(([[
+        local redis, task = require "itlua.redis", require "itlua.task"
+        local clients, rounds = %d, %d
+        local pipelines = {}
+        for i = 1, clients do
+          local r = redis.connect "redis://127.0.0.1:%d"
+          pipelines[i] = function()
+            for _ = 1, rounds do
+              r:pipeline(function(p)
+                for _ = 1, 100 do p:set("key:000000000000", "xxx") end
+              end)
+            end
+          end
+        end]]):format(clients, 4000 // clients, redis.port), "task.all(pipelines)") / 400000
     end, function()
       local out = peers.output { "redis-benchmark", "-p", redis.port, "-t", "set", "-P", "100", "-n", "400000", "-c",
         clients, "--csv" }
@@ -86,9 +95,9 @@ return {
         return peers.in_test(connect:format(redis.port), 'for _ = 1, 5000 do r:set("key:000000000000", "xxx") end')
       end, function() return tonumber(peers.output { raw, redis.port, "5000" }) end)
     end },
-  { key = "pipeline", what = "Redis: pipelined SET, 100 at a time", against = "redis-benchmark -P 100 (50 clients)",
+  { key = "pipeline", what = "Redis: pipelined SET, 100 at a time, 50 clients", against = "redis-benchmark -P 100 -c 50",
     as = "rate", per = 1, reach = 0.4, needs = { "redis-server", "redis-benchmark" }, run = pipelined(50) },
-  { key = "pipeline-1", what = "Redis: the same", against = "redis-benchmark -P 100 -c 1", as = "rate", per = 1,
+  { key = "pipeline-1", what = "Redis: the same, 1 client", against = "redis-benchmark -P 100 -c 1", as = "rate", per = 1,
     reach = 0.4, needs = { "redis-server", "redis-benchmark" }, run = pipelined(1) },
   { key = "database", what = "PostgreSQL: a fresh database for a test, 10 tables, warm", as = "time", reach = 1,
     against = "CREATE DATABASE … TEMPLATE by psql", needs = { "psql" }, run = fresh_database },

@@ -118,6 +118,37 @@ describe("redis", function()
       assert.same({ "PONG" }, r:pipeline(function(p) p:ping() end))
     end)
 
+    it("send bytes as they are, numbers, and what tables hold", function()
+      local bytes = "\0\r\n$3\r\n*1\255" .. ("x"):rep(100000)
+      local replies = r:pipeline(function(p)
+        p:set("bytes", bytes):get("bytes")
+        p:mset { one = 1.5 }
+        p:rpush("list", { "a", 2 }, true)
+        p:lrange("list", 0, -1)
+        p:get "one"
+      end)
+      assert.same({ "OK", bytes, "OK", 3, { "a", "2", "1" }, "1.5" }, replies)
+    end)
+
+    it("send nothing where queueing fails", function()
+      local kept
+      assert.matches("argument 1 of SET is nil", tostring(failure(r.pipeline, r, function(p)
+        p:set("n", 1)
+        p:set(nil, 1)
+      end)))
+      assert.equal("no", failure(r.pipeline, r, function(p)
+        p:set("n", 1)
+        error("no", 0)
+      end))
+      assert.is_nil(r:get("n"))
+      assert.same({ "OK", "1" }, r:pipeline(function(p)
+        kept = p
+        pcall(p.set, p, "n", print) -- half of it would be part of the next command
+        p:set("n", 1):get("n")
+      end))
+      assert.matches("redis_spec.lua:%d+: the commands were sent already", tostring(failure(function() kept:get("n") end)))
+    end)
+
     it("run as one transaction", function()
       assert.same({ 1, 2 }, r:multi(function(t)
         t:incr("n")
