@@ -66,20 +66,6 @@ static rd_kafka_resp_err_t send_one(kafka_client *c, const outgoing *out,
   return error;
 }
 
-/* The same for what is nearly all records of a list: to the topic of the one before, without headers or time. */
-static rd_kafka_resp_err_t send_plain(kafka_client *c, const outgoing *out,
-                                      rd_kafka_topic_t **topic, kafka_ack *ack) {
-  if (!*topic || strcmp(rd_kafka_topic_name(*topic), out->topic) != 0) {
-    if (*topic) rd_kafka_topic_destroy(*topic);
-    *topic = rd_kafka_topic_new(c->rk, out->topic, NULL);
-    if (!*topic) return rd_kafka_last_error();
-  }
-  if (rd_kafka_produce(*topic, out->partition, RD_KAFKA_MSG_F_COPY, unconst(out->value),
-                       out->value_size, out->key, out->key_size, ack) == 0)
-    return RD_KAFKA_RESP_ERR_NO_ERROR;
-  return rd_kafka_last_error();
-}
-
 static void push_failure(lua_State *L, const kafka_client *c, rd_kafka_resp_err_t error) {
   const char *name = rd_kafka_err2name(error);
   if (c->trouble && error == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT)
@@ -138,29 +124,41 @@ int kafka_l_produce(lua_State *L) {
 
 /* ---- many ---- */
 
-/* Pushes tried, acks, failures: {[index] = error object} or nothing */
-static int produce_all_push(lua_State *L, it_op *op) {
-  kafka_op *o = (kafka_op *)op;
-  lua_pushinteger(L, (lua_Integer)o->most);
+static void push_acks(lua_State *L, const kafka_op *o) {
   lua_createtable(L, (int)o->most, 0);
+  for (size_t i = 0; i < o->most; i++) {
+    lua_createtable(L, 0, 2);
+    lua_pushinteger(L, o->acks[i].partition);
+    lua_setfield(L, -2, "partition");
+    lua_pushinteger(L, o->acks[i].offset);
+    lua_setfield(L, -2, "offset");
+    lua_rawseti(L, -2, (lua_Integer)i + 1);
+  }
+}
+
+static void push_failures(lua_State *L, const kafka_op *o) {
   lua_pushnil(L);
   for (size_t i = 0; i < o->most; i++) {
-    const kafka_ack *ack = &o->acks[i];
-    if (ack->error) {
-      if (lua_isnil(L, -1)) {
-        lua_newtable(L);
-        lua_replace(L, -2);
-      }
-      push_failure(L, o->c, ack->error);
-      lua_rawseti(L, -2, (lua_Integer)i + 1);
+    if (!o->acks[i].error) continue;
+    if (lua_isnil(L, -1)) {
+      lua_newtable(L);
+      lua_replace(L, -2);
     }
-    lua_createtable(L, 0, 2);
-    lua_pushinteger(L, ack->partition);
-    lua_setfield(L, -2, "partition");
-    lua_pushinteger(L, ack->offset);
-    lua_setfield(L, -2, "offset");
-    lua_rawseti(L, -3, (lua_Integer)i + 1);
+    push_failure(L, o->c, o->acks[i].error);
+    lua_rawseti(L, -2, (lua_Integer)i + 1);
   }
+}
+
+/* Pushes tried, acks, failures: {[index] = error object} or nothing */
+static int produce_all_push(lua_State *L, it_op *op) {
+  const kafka_op *o = (kafka_op *)op;
+  bool collects = lua_gc(L, LUA_GCISRUNNING);
+  lua_pushinteger(L, (lua_Integer)o->most);
+  /* All of them stay: to walk them while they are made takes as long as to make them. */
+  if (collects) lua_gc(L, LUA_GCSTOP);
+  push_acks(L, o);
+  if (collects) lua_gc(L, LUA_GCRESTART);
+  push_failures(L, o);
   return 3;
 }
 
@@ -169,68 +167,143 @@ static const it_op_class produce_all_class = {"kafka.publish_all", produce_all_p
 
 enum { LIST = 3, ANCHOR = 5, TOPIC, KEY, VALUE, PARTITION, HEADERS, TIMESTAMP }; /* on the stack */
 
-/* Puts the fields of record `i` of the list into their slots; false where it is a value alone, which is at VALUE then. */
-static bool spread(lua_State *L, lua_Integer i) {
+/* Puts the fields of the record at TOPIC, a plain table, into their slots. */
+static void spread(lua_State *L) {
   static const char *const names[] = {"topic", "key", "value", "partition", "headers", "timestamp"};
-  lua_settop(L, ANCHOR);
-  if (lua_rawgeti(L, LIST, i) != LUA_TTABLE) {
-    lua_settop(L, VALUE);
-    lua_pushvalue(L, TOPIC);
-    lua_replace(L, VALUE);
-    return false;
-  }
   for (int k = 0; k < TIMESTAMP - TOPIC + 1; k++) { /* the table moves up before them */
     lua_getfield(L, TOPIC + k, names[k]);
     lua_insert(L, TOPIC + k);
   }
   lua_settop(L, TIMESTAMP);
-  return true;
 }
 
-static outgoing outgoing_of(lua_State *L, lua_Integer i) {
-  outgoing out = {.topic = lua_tostring(L, 2), .partition = RD_KAFKA_PARTITION_UA};
-  if (spread(L, i)) {
-    out.topic = luaL_optstring(L, TOPIC, out.topic);
+/* Record `i` of the list: a table of fields, or a value alone that goes to `topic`. Its strings are the list's. */
+static outgoing outgoing_of(lua_State *L, lua_Integer i, const char *topic) {
+  outgoing out = {.topic = topic, .partition = RD_KAFKA_PARTITION_UA};
+  lua_settop(L, ANCHOR);
+  int value = TOPIC;
+  if (lua_rawgeti(L, LIST, i) == LUA_TTABLE) {
+    spread(L);
+    value = VALUE;
+    out.topic = luaL_optstring(L, TOPIC, topic);
     out.key = bytes_of(L, KEY, "key", &out.key_size);
     out.partition = (int32_t)luaL_optinteger(L, PARTITION, RD_KAFKA_PARTITION_UA);
     out.timestamp = luaL_optinteger(L, TIMESTAMP, 0);
   }
   if (!out.topic) it_usage(L, "a record names no topic");
-  out.value = bytes_of(L, VALUE, "value", &out.value_size);
+  out.value = bytes_of(L, value, "value", &out.value_size);
   return out;
 }
 
+/* Nearly all records of a list go to the topic of the one before, without headers or time: librdkafka takes such together. */
+enum { BATCH = 256 }; /* records */
+typedef struct batch {
+  rd_kafka_topic_t *topic; /* theirs, or NULL */
+  kafka_ack *acks;         /* theirs, one behind the other */
+  size_t sent;             /* with this and those before */
+  int count;
+  rd_kafka_message_t messages[BATCH];
+} batch;
+
+/* Sends what is gathered, and takes what came of earlier records meanwhile: their memory serves again. False where
+   librdkafka's queue is full: the acks from there on say so. */
+static bool send_batch(kafka_client *c, batch *b) {
+  bool room = true;
+  if (!b->count) return room;
+  rd_kafka_produce_batch(b->topic, RD_KAFKA_PARTITION_UA,
+                         RD_KAFKA_MSG_F_COPY | RD_KAFKA_MSG_F_PARTITION, b->messages, b->count);
+  for (int i = 0; i < b->count; i++) {
+    rd_kafka_resp_err_t error = b->messages[i].err;
+    if (!error) b->sent++;
+    else b->acks[i].error = error; /* of the others their reports tell, and some may have */
+    room = error != RD_KAFKA_RESP_ERR__QUEUE_FULL;
+  }
+  b->count = 0;
+  kafka_drain(c);
+  return room;
+}
+
+/* Gathers a record of the batch's topic. */
+static void add_to_batch(batch *b, const outgoing *out, kafka_ack *ack) {
+  if (!b->count) b->acks = ack;
+  b->messages[b->count++] = (rd_kafka_message_t){
+      .partition = out->partition,
+      .payload = unconst(out->value),
+      .len = out->value_size,
+      .key = unconst(out->key),
+      .key_len = out->key_size,
+      ._private = ack,
+  };
+}
+
+/* One record of many that stands alone, after those before it. */
+static rd_kafka_resp_err_t send_alone(lua_State *L, kafka_client *c, batch *b, const outgoing *out,
+                                      kafka_ack *ack) {
+  if (!send_batch(c, b)) return RD_KAFKA_RESP_ERR__QUEUE_FULL;
+  rd_kafka_resp_err_t error = send_one(c, out, headers_of(L, HEADERS), ack);
+  if (!error) b->sent++;
+  return error;
+}
+
+/* The batch is of this topic from now on. */
+static rd_kafka_resp_err_t turn_to(kafka_client *c, batch *b, const char *topic) {
+  if (b->topic && strcmp(rd_kafka_topic_name(b->topic), topic) == 0)
+    return RD_KAFKA_RESP_ERR_NO_ERROR;
+  if (!send_batch(c, b)) return RD_KAFKA_RESP_ERR__QUEUE_FULL;
+  if (b->topic) rd_kafka_topic_destroy(b->topic);
+  b->topic = rd_kafka_topic_new(c->rk, topic, NULL);
+  return b->topic ? RD_KAFKA_RESP_ERR_NO_ERROR : rd_kafka_last_error();
+}
+
+/* One record of many, now or with those behind it. False where librdkafka's queue is full. */
+static bool send_next(lua_State *L, kafka_client *c, batch *b, const outgoing *out,
+                      kafka_ack *ack) {
+  bool alone = out->timestamp || lua_istable(L, HEADERS);
+  ack->error = alone ? send_alone(L, c, b, out, ack) : turn_to(c, b, out->topic);
+  if (ack->error) return ack->error != RD_KAFKA_RESP_ERR__QUEUE_FULL;
+  if (!alone) add_to_batch(b, out, ack);
+  return b->count < BATCH || send_batch(c, b);
+}
+
+/* Sends as many of the records as librdkafka's queue takes, and tries one at least. */
+static void send_all(lua_State *L, kafka_op *o, lua_Integer first, size_t count) {
+  const char *topic = lua_tostring(L, 2);
+  bool room = true;
+  batch b;
+  b.topic = NULL;
+  b.sent = 0;
+  b.count = 0;
+  for (; room && o->most < count; o->most++) {
+    outgoing out = outgoing_of(L, first + (lua_Integer)o->most, topic);
+    kafka_ack *ack = &o->acks[o->most];
+    ack->op = o;
+    room = send_next(L, o->c, &b, &out, ack);
+  }
+  send_batch(o->c, &b);
+  if (b.topic) rd_kafka_topic_destroy(b.topic);
+  while (o->most > 1 && o->acks[o->most - 1].error == RD_KAFKA_RESP_ERR__QUEUE_FULL) o->most--;
+  o->sent = b.sent;
+}
+
 /* produce_all(topic | nil, list, first) -> tried, acks, failures: as many of the list as librdkafka takes at once, from
-   the `first` on; a record is a value or a table of fields; all topics, keys and values are strings */
+   the `first` on; a record is a value or a plain table of fields; all topics, keys and values are strings */
 int kafka_l_produce_all(lua_State *L) {
   kafka_client *c = kafka_check(L);
   luaL_checktype(L, LIST, LUA_TTABLE);
   lua_Integer first = luaL_checkinteger(L, 4), last = (lua_Integer)lua_rawlen(L, LIST);
-  for (lua_Integer i = first; i <= last; i++) {
-    outgoing_of(L, i);
+  const char *topic = luaL_optstring(L, 2, NULL);
+  for (lua_Integer i = first; i <= last; i++) { /* before anything is sent */
+    outgoing_of(L, i, topic);
     check_headers(L, HEADERS);
   }
   lua_settop(L, 4);
   kafka_op *o = kafka_op_new(L, c, &produce_all_class); /* at ANCHOR */
-  size_t count = last < first ? 0 : (size_t)(last - first + 1), tried = 0, sent = 0;
+  size_t count = last < first ? 0 : (size_t)(last - first + 1);
   o->acks = it_alloc((count ? count : 1) * sizeof *o->acks);
-  rd_kafka_topic_t *topic = NULL;
-  for (; tried < count; tried++) {
-    outgoing out = outgoing_of(L, first + (lua_Integer)tried);
-    kafka_ack *ack = &o->acks[tried];
-    bool plain = !out.timestamp && !lua_istable(L, HEADERS);
-    ack->op = o;
-    ack->error =
-        plain ? send_plain(c, &out, &topic, ack) : send_one(c, &out, headers_of(L, HEADERS), ack);
-    if (ack->error == RD_KAFKA_RESP_ERR__QUEUE_FULL && tried) break;
-    if (!ack->error) sent++;
-  }
-  if (topic) rd_kafka_topic_destroy(topic);
+  send_all(L, o, first, count);
   lua_settop(L, ANCHOR);
-  o->most = tried;
-  o->sent = sent;
-  it_op_detail(&o->op, "%zu records", tried);
-  if (sent) kafka_op_list(o);
+  it_op_detail(&o->op, "%zu records", o->most);
+  if (o->acked < o->sent) kafka_op_list(o);
   else it_op_done(&o->op);
   return it_await(L, &o->op);
 }

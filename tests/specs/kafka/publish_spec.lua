@@ -79,6 +79,30 @@ brokers.each("publish", { "real", "embedded" }, function(connect, kind)
     assert.same({}, k:publish_all(topic, {}))
   end)
 
+  it("sends more than librdkafka's queue holds, and keeps their order among others", function()
+    local own <close> = kafka.connect { brokers = k.own.brokers, config = { ["queue.buffering.max.messages"] = 100 } }
+    local topics, list = { own:topic "odd", own:topic "even" }, {}
+    local cap <close> = own:capture(topics[1], topics[2])
+    for i = 1, 3000 do
+      list[i] = {
+        topic = i > 1000 and topics[1] or topics[i % 2 + 1], value = i % 7 > 0 and { i = i } or nil, key = tostring(i),
+        partition = 0, headers = i % 5 == 0 and { five = "yes" } or nil, timestamp = i % 3 == 0 and 1700000000 + i or nil,
+      }
+    end
+    local acks, last = own:publish_all(list), {}
+    assert.equal(3000, #acks)
+    local found = {}
+    for _, record in ipairs(cap:wait_for_count(3000, { timeout = 30 })) do found[record.topic .. record.offset] = record end
+    for i, ack in ipairs(acks) do
+      local topic = list[i].topic
+      assert.equal(last[topic] or 0, ack.offset)
+      last[topic] = ack.offset + 1
+      local record = found[topic .. ack.offset]
+      assert.same({ tostring(i), i % 7 == 0, i % 5 == 0 and "yes" or nil },
+        { record.key, record.tombstone or false, record.headers and record.headers.five })
+    end
+  end)
+
   it("takes keys from the values of a list", function()
     local topic = k:topic "keys"
     local cap <close> = k:capture(topic)
