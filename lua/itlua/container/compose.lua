@@ -6,6 +6,7 @@ local condition = require "itlua.container.condition"
 local core = require "itlua.core"
 local encode = require "itlua.encode"
 local fs = require "itlua.fs"
+local identity = require "itlua.identity"
 local owner = require "itlua.container.owner"
 local plan = require "itlua.container.plan"
 local process = require "itlua.process"
@@ -327,7 +328,7 @@ function compose.up(engine, options)
   if options.folder and fs.exists(options.folder) ~= "folder" then
     core.raise("container", "COMPOSE_INVALID", ("container.compose: there is no folder %s"):format(options.folder))
   end
-  local name = options.project or ("%s%s-%s"):format(owner.PROJECT, owner.current().pid, encode.hex(encode.random(4)))
+  local name = options.project or ("%s%s-%s"):format(owner.PROJECT, identity.current().pid, encode.hex(encode.random(4)))
   local self = setmetatable({
     engine = engine, name = name, front = front_of(options, name), folder = options.folder,
     env = environment(engine, options.env), wait = options.wait or {}, startup_timeout = options.startup_timeout or 120,

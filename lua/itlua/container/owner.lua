@@ -2,6 +2,7 @@
 --- what belongs to processes that are gone.
 
 local core = require "itlua.core"
+local identity = require "itlua.identity"
 local json = require "itlua.json"
 local native = require "itlua.container.core"
 
@@ -14,72 +15,18 @@ owner.PROJECT_LABEL = "com.docker.compose.project"
 owner.MARKS = "itlua.project" -- of an empty volume: the compose project that goes with its owner
 owner.IMAGES = "itlua/build" -- the repository of images that go with their test
 
-local function first_line(path)
-  local f = io.open(path)
-  local line = f and f:read "l"
-  if f then f:close() end
-  return line
-end
-
--- When a process began, in ticks since the machine was started; nil where there is none, or only what nobody has asked for
--- yet (a zombie). With the process id it names a process for good.
-local function began(pid)
-  local stat = first_line("/proc/" .. pid .. "/stat")
-  local rest = stat and stat:match "^.*%) (.*)$"
-  if not rest or rest:find "^[ZX]" then return nil end
-  local n = 2
-  for word in rest:gmatch "%S+" do
-    n = n + 1
-    if n == 22 then return word end
-  end
-end
-
-local function namespace()
-  return (native.readlink "/proc/self/ns/pid" or ""):match "%d+" or "0"
-end
-
-local me
-
---- This process: "<machine>:<boot>:<pid namespace>:<pid>:<start>".
----@return { machine: string, boot: string, space: string, pid: string, start: string, text: string }
-function owner.current()
-  if me then return me end
-  local stat = first_line "/proc/self/stat" or "0"
-  local pid = stat:match "^%d+"
-  me = {
-    machine = (first_line "/etc/machine-id" or first_line "/etc/hostname" or "?"):gsub("[^%w]", ""):sub(1, 16),
-    boot = (first_line "/proc/sys/kernel/random/boot_id" or "?"):gsub("[^%w]", ""):sub(1, 16),
-    space = namespace(), pid = pid, start = began(pid) or "0",
-  }
-  me.text = table.concat({ me.machine, me.boot, me.space, me.pid, me.start }, ":")
-  return me
-end
-
 --- The labels of what this process makes.
 ---@param engine itlua.container.Engine
 ---@return table<string, string>
 function owner.labels(engine)
-  local text = owner.current().text
+  local text = identity.current().text
   local run = os.getenv "ITLUA_RUN"
   return { [owner.LABEL] = text, [owner.RUN] = run and run ~= "" and run or text, [owner.HOME] = engine:home() }
 end
 
 --- The same as a part of an image's tag.
 function owner.tag()
-  return (owner.current().text:gsub(":", "_"))
-end
-
---- Whether the process that made something is certainly gone: one of this boot and pid namespace that runs no more, or
---- one of this machine before it was started again.
----@param text string
----@return boolean
-function owner.gone(text)
-  local machine, boot, space, pid, start = tostring(text):match "^([^:]*):([^:]*):([^:]*):([^:]*):([^:]*)$"
-  local own = owner.current()
-  if machine ~= own.machine then return false end
-  if boot ~= own.boot then return true end
-  if space ~= own.space then return false end
-  return began(pid) ~= start
+  return (identity.current().text:gsub(":", "_"))
 end
 
 -- ---- removing
@@ -178,7 +125,7 @@ end
 --- Removes a project that a process which is gone has left behind.
 function owner.sweep_project(engine, project)
   local volume = engine:find("/volumes/" .. mark_of(project), "looking for leftovers")
-  if not volume or not volume.Labels or not owner.gone(volume.Labels[owner.LABEL]) then return end
+  if not volume or not volume.Labels or not identity.gone(volume.Labels[owner.LABEL]) then return end
   owner.remove_project(engine, project)
   owner.unmark_project(engine, project)
 end
@@ -199,11 +146,11 @@ function owner.sweep(engine)
   end
   local function gone(labels)
     if type(labels) ~= "table" then return false end
-    return owner.gone(labels[owner.LABEL]) or home_ended(labels[owner.HOME])
+    return identity.gone(labels[owner.LABEL]) or home_ended(labels[owner.HOME])
   end
   sweep_projects(engine, gone)
   owner.remove(engine, owner.LABEL, gone)
-  owner.remove_images(engine, owner.gone)
+  owner.remove_images(engine, identity.gone)
 end
 
 -- ---- the reaper
@@ -215,9 +162,9 @@ local told = {}
 ---@param engine itlua.container.Engine
 ---@param label? string
 function owner.protect(engine, label)
-  label = label or ("%s=%s"):format(owner.LABEL, owner.current().text)
+  label = label or ("%s=%s"):format(owner.LABEL, identity.current().text)
   local line = json.encode({
-    label = label, owner = owner.current().text, host = engine.address, certificates = engine.environment.DOCKER_CERT_PATH,
+    label = label, owner = identity.current().text, host = engine.address, certificates = engine.environment.DOCKER_CERT_PATH,
     verify = engine.environment.DOCKER_TLS_VERIFY,
   }, { order = "sorted" })
   if told[line] then return end

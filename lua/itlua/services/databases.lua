@@ -37,29 +37,6 @@ function Databases:source()
   return result
 end
 
--- ---- on a server that stays
-
-local OWNER = "itlua.owner="
-
---- A comment on a database says which process it goes with.
----@param admin itlua.sql.Connection
----@param name string
-function databases.mark(admin, name)
-  admin:exec(("COMMENT ON DATABASE %s IS '%s%s'"):format(name, OWNER, require("itlua.container.owner").current().text))
-end
-
---- Removes what processes that are gone have left.
----@param admin itlua.sql.Connection
-function databases.sweep(admin)
-  local owner = require "itlua.container.owner"
-  for _, row in ipairs(admin:query([[SELECT datname AS name, shobj_description(oid, 'pg_database') AS said FROM pg_database
-    WHERE starts_with(shobj_description(oid, 'pg_database'), $1)]], OWNER)) do
-    if owner.gone(row.said:sub(#OWNER + 1)) then
-      pcall(admin.exec, admin, ("DROP DATABASE IF EXISTS %s WITH (FORCE)"):format(admin:identifier(row.name)))
-    end
-  end
-end
-
 -- ---- handing out
 
 -- On a server that stays there is no more than is used: whoever is killed would leave them.
@@ -76,7 +53,6 @@ function Databases:fill()
       while #self.ready < wanted(self) do
         local source = self:source()
         local name = source:obtain()
-        if self.options.external then source:with_admin(databases.mark, name) end
         if self.waiting == 0 then source:visit(name) end
         table.insert(self.ready, name)
       end

@@ -94,6 +94,14 @@ function Connection:state()
   return self.handle:state()
 end
 
+--- Whether statements can be sent. What rests is not watched: whether the server has ended it meanwhile is looked at now.
+---@return boolean
+function Connection:lives()
+  self.handle:look()
+  local state = self.handle:state()
+  return state == "idle" or state == "draining"
+end
+
 --- About the server and the session: version (150004), process, host, port, database, user.
 ---@return { version: integer, process: integer, host: string, port: string, database: string, user: string }
 function Connection:info()

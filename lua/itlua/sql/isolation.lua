@@ -10,6 +10,7 @@
 local clones = require "itlua.sql.isolation.clones"
 local closing = require "itlua.closing"
 local core = require "itlua.core"
+local renewal = require "itlua.sql.isolation.renewal"
 local run = require "itlua.run"
 local truncation = require "itlua.sql.isolation.truncation"
 
@@ -62,26 +63,23 @@ local function by_truncation(db, options)
   return db
 end
 
-local function give_back_at_end(source, own)
-  closing.at_end(("database %s: drop"):format(own.database_name), function() source:give_back(own) end)
+local function drop_at_end(name, fn)
+  closing.at_end(("database %s: drop"):format(name), fn)
 end
 
 local function by_database(db, options)
   local source = options.source or clones.source(db, options)
-  if options.each ~= "test" then
-    local own = source:take()
-    give_back_at_end(source, own)
-    if options.audit then
-      run.after_test(function() return audit_lines(own, truncation.of_empty(own)) end)
-    end
+  local own = source:take()
+  if options.each == "test" then
+    local renewing = renewal.of(source, own)
+    run.before_test(function() renewing:before_test() end)
+    drop_at_end(own.database_name, function() renewing:finish() end)
     return own
   end
-  local own = source:take()
-  run.before_test(function()
-    if source.used then source:renew(own) end
-    source.used = true
-  end)
-  give_back_at_end(source, own)
+  drop_at_end(own.database_name, function() source:give_back(own) end)
+  if options.audit then
+    run.after_test(function() return audit_lines(own, truncation.of_empty(own)) end)
+  end
   return own
 end
 

@@ -51,18 +51,12 @@ local function usable(db)
   return state == "idle" or state == "draining"
 end
 
--- What rests in the pool is not watched: whether it has ended meanwhile is looked at when it is taken.
-local function lives(db)
-  db.handle:look()
-  return usable(db)
-end
-
 --- Takes a connection; give it back with pool:release(db).
 ---@return itlua.sql.Connection
 function Pool:acquire()
   wait(self)
   local db = table.remove(self.idle)
-  while db and not lives(db) do
+  while db and not db:lives() do
     db:close()
     db = table.remove(self.idle)
   end

@@ -1,6 +1,7 @@
 local container = require "itlua.container"
 local engine = require "tests.specs.container.engine"
 local fs = require "itlua.fs"
+local identity = require "itlua.identity"
 local owner = require "itlua.container.owner"
 local process = require "itlua.process"
 local redis = require "itlua.redis"
@@ -112,7 +113,7 @@ services:
     end
     local file = dir:write("compose.yml", "version: '2.4'\nservices:\n  app:\n    image: busybox\n" ..
       "    command: sleep 1000\n")
-    local name = "theirs" .. owner.current().pid
+    local name = "theirs" .. identity.current().pid
     foreign(name)
     local err = failure(container.compose, { file = file, project = name })
     assert.equal("NAME", err.code)
@@ -120,7 +121,7 @@ services:
     assert.is_false(gone { name = name })
     -- the same, but with the mark of a process that is gone
     e:ask("POST", "/volumes/create", "create", { json = { Name = name .. "-of-itlua", Labels = {
-      [owner.LABEL] = (owner.current().text:gsub("%d+$", "1")), [owner.MARKS] = name } } })
+      [owner.LABEL] = (identity.current().text:gsub("%d+$", "1")), [owner.MARKS] = name } } })
     local project <close> = container.compose { file = file, project = name }
     assert.same({ "app" }, project:services())
     project:down()

@@ -1,6 +1,7 @@
 local container = require "itlua.container"
 local engine = require "tests.specs.container.engine"
 local fs = require "itlua.fs"
+local identity = require "itlua.identity"
 local owner = require "itlua.container.owner"
 local process = require "itlua.process"
 local task = require "itlua.task"
@@ -15,9 +16,9 @@ local OPTIONS = '{ image = "busybox", command = { "sleep", "1000" } }'
 
 describe("what is left open", function()
   it("belongs to this process, which is not gone", function()
-    assert.is_false(owner.gone(owner.labels(container.engine())[owner.LABEL]))
-    assert.is_true(owner.gone((owner.current().text:gsub("%d+$", "1"))))
-    assert.is_false(owner.gone "another:machine:1:2:3")
+    assert.is_false(identity.gone(owner.labels(container.engine())[owner.LABEL]))
+    assert.is_true(identity.gone((identity.current().text:gsub("%d+$", "1"))))
+    assert.is_false(identity.gone "another:machine:1:2:3")
   end)
 
   it("is named and removed at the end of its test", function()
@@ -135,10 +136,10 @@ describe("what is left open", function()
   end)
 
   it("of processes that are gone is removed by the next run", function()
-    local text = owner.current().text:gsub("%d+$", "1") -- this process id, but another process
+    local text = identity.current().text:gsub("%d+$", "1") -- this process id, but another process
     local c <close> = container.run { image = "busybox", command = { "sleep", "1000" },
       labels = { [owner.LABEL] = "another:machine:1:2:3" } }
-    assert.equal(owner.current().text, c:inspect().Config.Labels[owner.LABEL])
+    assert.equal(identity.current().text, c:inspect().Config.Labels[owner.LABEL])
     local e = container.engine()
     local created = e:ask("POST", "/containers/create", "create", { json = { Image = "busybox",
       Labels = { [owner.LABEL] = text } } })

@@ -5,6 +5,7 @@ local process = require "itlua.process"
 local sql = require "itlua.sql"
 
 local MIGRATIONS = "tests/fixtures/migrations/shop"
+local OWN_DATABASES = "SELECT count(*) FROM pg_database WHERE datname LIKE 'itlua\\_db%'"
 
 -- Runs spec files of their own against the server, as a user would; returns the result and what was printed.
 local function run_specs(server, files, options)
@@ -88,7 +89,7 @@ describe("isolation", function()
     local result = run_specs(server, { ["a_spec.lua"] = text, ["b_spec.lua"] = text })
     assert.equal(0, result.code, result.stdout)
     assert.table(db, "customers").is_empty()
-    assert.equal(0, db:value "SELECT count(*) FROM pg_database WHERE datname LIKE 'itlua_db%'")
+    assert.equal(0, db:value(OWN_DATABASES))
   end)
 
   it("by database for each test starts anew every time", function()
@@ -96,6 +97,43 @@ describe("isolation", function()
       'db = db:isolate { by = "database", each = "test", migrations = "' .. fs.realpath(MIGRATIONS) .. '" }') })
     assert.equal(0, result.code, result.stdout)
     assert.matches("3 successes", result.stdout)
+    assert.equal(0, db:value(OWN_DATABASES))
+  end)
+
+  it("by database for each test survives that the connection to the next one's is lost", function()
+    local result = run_specs(server, { ["a_spec.lua"] = [[
+      local sql, task = require "itlua.sql", require "itlua.task"
+      local admin = sql.connect "$URL"
+      local db = admin:isolate { by = "database", each = "test", migrations = "]] .. fs.realpath(MIGRATIONS) .. [[" }
+      local seen = {}
+      for i = 1, 3 do
+        it("starts from the same " .. i, function()
+          assert.equal(0, db:value "SELECT count(*) FROM customers")
+          db:exec "INSERT INTO customers (name) VALUES ('x')"
+          seen[i] = db:info().process -- what is left of earlier ones ends by itself
+          local next_one = "FROM pg_stat_activity WHERE datname LIKE 'itlua\\_db%' AND pid <> ALL ($1::text::int[])"
+          local pids = "{" .. table.concat(seen, ",") .. "}"
+          task.eventually(function() assert.equal(1, admin:value("SELECT count(*) " .. next_one, pids)) end, { timeout = 20 })
+          admin:query("SELECT pg_terminate_backend(pid) " .. next_one, pids)
+          task.eventually(function() assert.equal(0, admin:value("SELECT count(*) " .. next_one, pids)) end, { timeout = 20 })
+        end)
+      end]] })
+    assert.equal(0, result.code, result.stdout)
+    assert.equal(0, db:value(OWN_DATABASES))
+  end)
+
+  it("by database leaves nothing for long, even where a run was killed", function()
+    local text = [[
+      local db = require("itlua.sql").connect "$URL"
+      db = db:isolate { by = "database", each = "test", migrations = "]] .. fs.realpath(MIGRATIONS) .. [[" }
+      for i = 1, 3 do it("is one " .. i, function() if i == %d then %s end end) end]]
+    local killed = run_specs(server, { ["a_spec.lua"] = text:format(2,
+      'require("itlua.process").run { "kill", "-9", require("itlua.identity").current().pid }') })
+    assert.not_equal(0, killed.code)
+    assert.is_true(db:value(OWN_DATABASES) > 0)
+    local result = run_specs(server, { ["a_spec.lua"] = text:format(2, "") })
+    assert.equal(0, result.code, result.stdout)
+    assert.equal(0, db:value(OWN_DATABASES))
   end)
 
   it("audits: who left what behind, by name", function()
@@ -132,7 +170,7 @@ describe("isolation", function()
     assert.equal(0, result.code, result.stdout)
     assert.matches("400 successes", result.stdout)
     assert.is_true(core.now() - from < 290)
-    assert.equal(0, db:value "SELECT count(*) FROM pg_database WHERE datname LIKE 'itlua_db%'")
+    assert.equal(0, db:value(OWN_DATABASES))
   end, { timeout = 300 })
 
   it("says how it is to be called", function()

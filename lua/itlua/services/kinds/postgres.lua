@@ -67,7 +67,7 @@ function environment.start(context, offer)
   fields.port = math.tointeger(tonumber(fields.port)) or 5432
   local own = ("itlua_run_%s_%d"):format(context.name:lower(), math.random(1 << 30, 1 << 40))
   fields.admin = offer.url
-  pcall(require("itlua.services.databases").sweep, admin) -- somebody else may just be doing so, or own what is there
+  require("itlua.sql.isolation.owned").sweep(admin)
   admin:close()
   return {
     fields = fields, database = own, external = "DATABASE_URL",
@@ -155,7 +155,7 @@ function postgres.prepare(context, instance)
   if spec.migrations or spec.seeds then base = instance.databases:source().template end
   local there = admin:value("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", fields.database)
   if not there then admin:exec(("CREATE DATABASE %s TEMPLATE %s"):format(admin:identifier(fields.database), base)) end
-  if instance.external then require("itlua.services.databases").mark(admin, fields.database) end
+  if instance.external then require("itlua.sql.isolation.owned").mark(admin, fields.database) end
 end
 
 -- ---- in a spec

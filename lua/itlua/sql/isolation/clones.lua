@@ -6,6 +6,8 @@ local encode = require "itlua.encode"
 local fixture = require "itlua.fixture"
 local fs = require "itlua.fs"
 local migrate = require "itlua.migrate"
+local owned = require "itlua.sql.isolation.owned"
+local task = require "itlua.task"
 
 local clones = {}
 
@@ -57,6 +59,7 @@ end
 local function build(self, db, options)
   local making = unique "itlua_making"
   self.admin:exec(("CREATE DATABASE %s TEMPLATE %s"):format(making, options.base or "template1"))
+  owned.mark(self.admin, making)
   local own = connect_to(db, making)
   local ok, err = pcall(function()
     if options.migrations then migrate.open(own, options.migrations):up() end
@@ -67,6 +70,7 @@ local function build(self, db, options)
     pcall(self.admin.exec, self.admin, ("DROP DATABASE IF EXISTS %s WITH (FORCE)"):format(making))
     error(err, 0)
   end
+  owned.unmark(self.admin, making)
   self.admin:exec(("ALTER DATABASE %s RENAME TO %s"):format(making, self.template))
 end
 
@@ -106,8 +110,9 @@ function clones.prepare(db, options)
   local hash = encode.hex(encode.sha256(state)):sub(1, 16)
   local self = setmetatable({
     origin = db, admin = connect_to(db, "postgres"), template = "itlua_template_" .. hash, ready = "itlua_ready_" .. hash,
-    warm = options.warm or 2,
+    warm = options.warm or 2, filling = { now = false },
   }, Clones)
+  owned.sweep(self.admin)
   ensure_template(self, db, options)
   return self
 end
@@ -121,42 +126,56 @@ local function waiting(self)
     self.ready .. "_")
 end
 
--- Beside the tests, on a connection of its own: CREATE DATABASE takes as long as it takes.
+--- The same, over a connection of its own: for what goes on beside the tests.
+---@return itlua.sql.Clones
+function Clones:beside()
+  return setmetatable({ admin = connect_to(self.origin, "postgres") }, { __index = self })
+end
+
+--- Makes databases ahead.
+function Clones:fill()
+  if self.warm <= 0 or self.filling.now then return end
+  self.filling.now = true
+  pcall(function()
+    while #waiting(self) < self.warm do make(self, unique(self.ready)) end
+  end)
+  self.filling.now = false
+end
+
+-- Beside the tests: CREATE DATABASE takes as long as it takes.
 local function refill(self)
-  if self.warm <= 0 or self.refilling then return end
-  self.refilling = true
+  if self.warm <= 0 then return end
   core.daemon(function()
     core.silence(true)
-    local admin <close> = connect_to(self.origin, "postgres")
-    local maker = setmetatable({ admin = admin }, { __index = self })
-    pcall(function()
-      while #waiting(maker) < self.warm do make(maker, unique(self.ready)) end
-    end)
-    self.refilling = false
+    local beside = self:beside()
+    beside:fill()
+    beside.admin:close()
   end)
 end
 
---- Makes databases ahead, beside what runs.
-function Clones:warm_up() refill(self) end
-
--- Whoever renames it first has it.
-local function claim(self, name)
-  for _, row in ipairs(waiting(self)) do
-    if pcall(self.admin.exec, self.admin, ("ALTER DATABASE %s RENAME TO %s"):format(row.name, name)) then return true end
-  end
-  return false
+-- Whoever renames it first has it. Marked before, so that no moment is left in which it is nobody's, and after, as others who
+-- wanted it may have marked it meanwhile.
+local function claim(self, ready, name)
+  return pcall(function()
+    owned.mark(self.admin, ready)
+    self.admin:exec(("ALTER DATABASE %s RENAME TO %s"):format(ready, name))
+  end) and pcall(owned.mark, self.admin, name)
 end
 
 --- A new database; its name.
 ---@return string
 function Clones:obtain()
   local name = unique "itlua_db"
-  if not claim(self, name) then make(self, name) end
+  for _, row in ipairs(waiting(self)) do
+    if claim(self, row.name, name) then return name end
+  end
+  local ready = unique(self.ready)
+  make(self, ready)
+  if claim(self, ready, name) then return name end
+  make(self, name) -- somebody else was faster
+  owned.mark(self.admin, name)
   return name
 end
-
---- Calls `fn(admin, name)` with the connection for what is done to the server.
-function Clones:with_admin(fn, name) fn(admin_of(self), name) end
 
 --- Connects to a database once: whoever is first waits for the server to set up its caches there.
 ---@param name string
@@ -170,18 +189,30 @@ function Clones:discard(name)
   admin_of(self):exec(("DROP DATABASE IF EXISTS %s WITH (FORCE)"):format(name))
 end
 
-local function take(self)
+local function fetch(self)
   local name = self:obtain()
-  local own = connect_to(self.origin, name)
+  local ok, own = pcall(connect_to, self.origin, name)
+  if not ok then
+    pcall(task.shield, 10, self.discard, self, name)
+    error(own, 0)
+  end
   own.database_name = name
-  refill(self)
   return own
 end
 
---- A database of one's own.
+--- A database for those who see to it themselves that others are made.
+---@param whose "file"|"test"
+---@return itlua.sql.Connection
+function Clones:fetch(whose)
+  return in_one_line(("a database of the %s's own"):format(whose), fetch, self)
+end
+
+--- A database for a file; another is made in its place, beside what runs.
 ---@return itlua.sql.Connection
 function Clones:take()
-  return in_one_line("a database of the file's own", take, self)
+  local own = self:fetch "file"
+  refill(self)
+  return own
 end
 
 --- The database is gone, its handle closed.
@@ -191,14 +222,16 @@ function Clones:give_back(own)
   in_one_line("drop " .. own.database_name, self.discard, self, own.database_name)
 end
 
---- Another database under the same handle.
+--- The database was not used: another run may have it.
 ---@param own itlua.sql.Connection
-function Clones:renew(own)
-  local fresh = self:take()
+function Clones:put_back(own)
   own:close()
-  in_one_line("drop " .. own.database_name, self.discard, self, own.database_name)
-  for key in pairs(own) do own[key] = nil end
-  for key, value in pairs(fresh) do own[key] = value end
+  local name = own.database_name
+  local kept = #waiting(self) <= self.warm and pcall(function()
+    owned.unmark(self.admin, name)
+    self.admin:exec(("ALTER DATABASE %s RENAME TO %s"):format(name, unique(self.ready)))
+  end)
+  if not kept then self:discard(name) end
 end
 
 --- Clones that somebody else makes and removes: the process that runs a run's services.
@@ -210,6 +243,8 @@ function clones.elsewhere(db, obtain, discard)
   local self = setmetatable({ origin = db, warm = 0 }, Clones)
   function self.obtain() return obtain() end
   function self.discard(_, name) discard(name) end
+  function self.beside() return self end
+  self.put_back = self.give_back
   return self
 end
 

@@ -1,0 +1,101 @@
+--- A database for each test: the next test's is fetched, and the last one's dropped, beside the test that runs. What a test
+-- waits for is that its handle turns to another connection.
+
+local core = require "itlua.core"
+local task = require "itlua.task"
+
+local renewal = {}
+
+-- Seconds that a fetch has to end in when its block ends: what is half taken would stay.
+local PATIENCE <const> = 30
+
+---@class itlua.sql.Renewal
+---@field private source itlua.sql.Clones
+---@field private own itlua.sql.Connection     the handle that tests have
+---@field private next? itlua.sql.Connection   for the test after this one
+---@field private used string[]                databases that are to be dropped
+local Renewal = {}
+Renewal.__index = Renewal
+
+local function fetch_next(self, beside)
+  self.fetching = true
+  local ok, fresh = pcall(task.shield, PATIENCE, beside.fetch, beside, "test")
+  self.next, self.fetching = ok and fresh or nil, false -- what failed is told by the test that needs one
+end
+
+local function drop_used(self, source)
+  while self.used[1] do
+    source:discard(self.used[1])
+    table.remove(self.used, 1)
+  end
+end
+
+local function tend(self, beside)
+  if not self.next then fetch_next(self, beside) end
+  drop_used(self, beside)
+  beside:fill()
+end
+
+-- Goes on from test to test. What it leaves, as when the server is gone, is done by those who need it.
+local function keep_tending(self)
+  core.silence(true)
+  local beside
+  while not self.ended do
+    self.wanted = false
+    pcall(function()
+      beside = beside or self.source:beside()
+      tend(self, beside)
+    end)
+    while not self.wanted and not self.ended do self.bell:wait() end
+  end
+end
+
+--- Databases of `source`, one after the other under the handle `own`, for the tests of the block or file that asks.
+---@param source itlua.sql.Clones
+---@param own itlua.sql.Connection   to the first of them
+---@return itlua.sql.Renewal
+function renewal.of(source, own)
+  local self = setmetatable({ source = source, own = own, used = {}, bell = core.bell() }, Renewal)
+  self.tending = core.daemon(keep_tending, self)
+  return self
+end
+
+-- The one that was fetched; another where there is none, or it was lost, as when the server was restarted.
+local function next_of(self)
+  while self.fetching do core.sleep(0.001) end
+  local fresh = self.next
+  self.next = nil
+  if fresh and fresh:lives() then return fresh end
+  if fresh then
+    fresh:close()
+    table.insert(self.used, fresh.database_name)
+  end
+  return self.source:fetch "test"
+end
+
+--- Before a test: the handle has a database that no test has seen.
+function Renewal:before_test()
+  if not self.seen then
+    self.seen = true
+    return
+  end
+  local own, fresh = self.own, next_of(self)
+  own:close()
+  table.insert(self.used, own.database_name)
+  for key in pairs(own) do own[key] = nil end
+  for key, value in pairs(fresh) do own[key] = value end
+  self.wanted = true
+  self.bell:ring()
+end
+
+--- No test follows: all of them are gone.
+function Renewal:finish()
+  self.ended = true
+  self.bell:ring()
+  core.join(self.tending)
+  if self.next then self.source:put_back(self.next) end
+  self.source:give_back(self.own)
+  drop_used(self, self.source)
+end
+
+return renewal
