@@ -163,6 +163,9 @@ static int l_stream(lua_State *L) {
     request_unref(req);
     it_usage(L, "the stream cannot be made");
   }
+  /* libmicrohttpd 0.9.75 ends a chunked body that it does not send under HEAD: the next answer would begin with it. */
+  if (length < 0 && strcmp(req->method, MHD_HTTP_METHOD_HEAD) == 0)
+    MHD_add_response_header(req->response, MHD_HTTP_HEADER_CONNECTION, "close");
   answer(L, req, 5, 4, STREAMING);
   lua_pushboolean(L, true);
   return 1;

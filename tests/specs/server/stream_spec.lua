@@ -121,7 +121,7 @@ describe("server streams", function()
     local r = api:head("/")
     assert.equal(200, r.status)
     assert.equal("", r.body)
-    assert.equal(200, api:head("/").status)
+    for _ = 1, 50 do assert.equal(200, api:head("/").status) end -- none begins with the end of the one before
     assert.same({}, errors)
   end)
 
