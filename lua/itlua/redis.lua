@@ -353,6 +353,7 @@ function Client.__index(_, name)
 end
 
 core.Queue.__index = setmetatable({}, { __index = function(methods, name)
+  if type(name) ~= "string" then return nil end
   local method = core.adder(spread_all, words_of(name))
   methods[name] = method
   return method

@@ -4,8 +4,8 @@ local cause = require "itlua.report.cause"
 local text = require "itlua.report.text"
 
 local function what_of(wait)
-  local what = wait.what:match "^[^.]*"
-  return ("%s %s"):format(what, text.clip(text.one_line(wait.detail), 100))
+  local what, detail = wait.what:match "^[^.]*", text.clip(text.one_line(wait.detail), 100)
+  return detail == "" and what or what .. " " .. detail
 end
 
 -- Nothing was waited for.

@@ -126,11 +126,13 @@ local function waiting(self)
     self.ready .. "_")
 end
 
---- The same, over a connection of its own: for what goes on beside the tests.
+--- The same, over a connection of its own, to be closed: for what goes on beside the tests.
 ---@return itlua.sql.Clones
 function Clones:beside()
   return setmetatable({ admin = connect_to(self.origin, "postgres") }, { __index = self })
 end
+
+function Clones:close() self.admin:close() end
 
 --- Makes databases ahead.
 function Clones:fill()
@@ -149,7 +151,7 @@ local function refill(self)
     core.silence(true)
     local beside = self:beside()
     beside:fill()
-    beside.admin:close()
+    beside:close()
   end)
 end
 
@@ -244,6 +246,7 @@ function clones.elsewhere(db, obtain, discard)
   function self.obtain() return obtain() end
   function self.discard(_, name) discard(name) end
   function self.beside() return self end
+  function self.close() end
   self.put_back = self.give_back
   return self
 end

@@ -6,8 +6,7 @@ local task = require "itlua.task"
 
 local renewal = {}
 
--- Seconds that a fetch has to end in when its block ends: what is half taken would stay.
-local PATIENCE <const> = 30
+local PATIENCE <const> = 30 -- seconds that are left to what stays where it is ended halfway, when its block ends
 
 ---@class itlua.sql.Renewal
 ---@field private source itlua.sql.Clones
@@ -32,22 +31,25 @@ end
 
 local function tend(self, beside)
   if not self.next then fetch_next(self, beside) end
-  drop_used(self, beside)
+  task.shield(PATIENCE, drop_used, self, beside)
   beside:fill()
 end
 
--- Goes on from test to test. What it leaves, as when the server is gone, is done by those who need it.
+-- Goes on from test to test, in the block that has asked for it.
 local function keep_tending(self)
   core.silence(true)
-  local beside
-  while not self.ended do
-    self.wanted = false
-    pcall(function()
-      beside = beside or self.source:beside()
-      tend(self, beside)
-    end)
-    while not self.wanted and not self.ended do self.bell:wait() end
-  end
+  local there, beside = pcall(self.source.beside, self.source)
+  if not there then return end
+  pcall(function()
+    while not self.ended do
+      self.wanted = false
+      pcall(tend, self, beside)
+      while not self.wanted and not self.ended do self.bell:wait() end
+    end
+  end)
+  -- A session whose CREATE DATABASE was cancelled may miss that a DROP DATABASE waits for it, until it hears from us
+  -- (PostgreSQL 15, ProcSignalBarrier); what is closed is not waited for.
+  beside:close()
 end
 
 --- Databases of `source`, one after the other under the handle `own`, for the tests of the block or file that asks.
@@ -84,14 +86,18 @@ function Renewal:before_test()
   table.insert(self.used, own.database_name)
   for key in pairs(own) do own[key] = nil end
   for key, value in pairs(fresh) do own[key] = value end
-  self.wanted = true
-  self.bell:ring()
+  if core.status(self.tending) == "running" then
+    self.wanted = true
+    self.bell:ring()
+  else
+    drop_used(self, self.source)
+  end
 end
 
 --- No test follows: all of them are gone.
 function Renewal:finish()
   self.ended = true
-  self.bell:ring()
+  core.cancel(self.tending)
   core.join(self.tending)
   if self.next then self.source:put_back(self.next) end
   self.source:give_back(self.own)
