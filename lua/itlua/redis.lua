@@ -160,6 +160,17 @@ local function waits(name, command)
   return false
 end
 
+-- They change what a connection answers from then on: whoever waits for a reply would wait for good.
+local refused = {
+  SUBSCRIBE = "r:capture(channel) listens, on a connection of its own", MONITOR = "itlua.redis has no capture of it",
+}
+refused.PSUBSCRIBE, refused.SSUBSCRIBE = refused.SUBSCRIBE, refused.SUBSCRIBE
+refused.UNSUBSCRIBE, refused.PUNSUBSCRIBE, refused.SUNSUBSCRIBE = refused.SUBSCRIBE, refused.SUBSCRIBE, refused.SUBSCRIBE
+
+local function check_name(name)
+  if refused[name] then scheduler.usage(("%s takes its connection for itself: %s"):format(name, refused[name])) end
+end
+
 local function own_connection(self)
   local own = redis.connect(self.options)
   if self.database ~= own.database then own:select(self.database) end
@@ -174,6 +185,7 @@ end
 function Client:call(...)
   local command = flatten(...)
   local name = tostring(command[1]):upper()
+  check_name(name)
   if policy.read_only then policy.redis(self.connection, command) end
   if waits(name, command) then
     local own <close> = own_connection(self)
@@ -188,6 +200,7 @@ end
 
 -- What `fn` queues, in the protocol's words.
 local function queued(self, fn)
+  if type(fn) ~= "function" then scheduler.usage("it needs a function(p) that queues commands, p:set(key, value)") end
   local queue <close> = core.queue()
   fn(queue)
   local text = core.text(queue)
@@ -354,6 +367,7 @@ end
 
 core.Queue.__index = setmetatable({}, { __index = function(methods, name)
   if type(name) ~= "string" then return nil end
+  check_name(name:upper())
   local method = core.adder(spread_all, words_of(name))
   methods[name] = method
   return method

@@ -144,7 +144,8 @@ static void add_spread(lua_State *L, queue *q, bool second) {
 }
 
 static int add(lua_State *L) {
-  queue *q = luaL_checkudata(L, 1, QUEUE_TYPE);
+  queue *q = luaL_testudata(L, 1, QUEUE_TYPE);
+  if (!q) it_usage(L, "commands are queued with a colon: p:set(key, value)");
   if (q->closed) it_usage(L, "the commands were sent already; queue them inside the function");
   bool second = !lua_isnil(L, lua_upvalueindex(SECOND));
   int top = lua_gettop(L);
