@@ -29,7 +29,7 @@ static int call_push(lua_State *L, it_op *op) {
       it_push_null(L);
     }
     lua_rawseti(L, -2, i + 1);
-    lists |= o->replies[i].type == REDIS_REPLY_ARRAY;
+    lists |= redis_is_list(&o->replies[i]);
   }
   lua_pushboolean(L, lists);
   return 2;

@@ -85,6 +85,7 @@ void redis_op_free(it_op *op);
 /* From now on a reply with more elements is an error, and spends the connection: the rest of it is never read. */
 void redis_limit(redis_connection *c, size_t elements);
 void redis_push_reply(lua_State *L, const redisReply *r);
+bool redis_is_list(const redisReply *r);
 void redis_on_reply(redisAsyncContext *ac, void *reply, void *data); /* data: the redis_op */
 void redis_on_message(redisAsyncContext *ac, void *reply,
                       void *data); /* data: the redis_connection */

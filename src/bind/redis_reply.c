@@ -71,6 +71,25 @@ static void push_error(lua_State *L, const redisReply *r) {
   it_error_push(L, "redis", code, "%s", r->str);
 }
 
+static void push_elements(lua_State *L, const redisReply *r) {
+  lua_createtable(L, r->elements < 1 << 26 ? (int)r->elements : 0, 0);
+  for (size_t i = 0; i < r->elements; i++) {
+    redis_push_reply(L, r->element[i]);
+    if (lua_isnil(L, -1)) {
+      lua_pop(L, 1);
+      it_push_null(L); /* a hole would change the length */
+    }
+    lua_rawseti(L, -2, (lua_Integer)i + 1);
+  }
+}
+
+bool redis_is_list(const redisReply *r) {
+#ifdef REDIS_REPLY_MAP
+  if (r->type == REDIS_REPLY_MAP || r->type == REDIS_REPLY_SET) return true;
+#endif
+  return r->type == REDIS_REPLY_ARRAY;
+}
+
 void redis_push_reply(lua_State *L, const redisReply *r) {
   luaL_checkstack(L, 6, "a reply nested too deeply");
   switch (r->type) {
@@ -78,17 +97,15 @@ void redis_push_reply(lua_State *L, const redisReply *r) {
   case REDIS_REPLY_STATUS:
   case REDIS_REPLY_STRING: lua_pushlstring(L, r->str, r->len); break;
   case REDIS_REPLY_ERROR: push_error(L, r); break;
-  case REDIS_REPLY_ARRAY:
-    lua_createtable(L, r->elements < 1 << 26 ? (int)r->elements : 0, 0);
-    for (size_t i = 0; i < r->elements; i++) {
-      redis_push_reply(L, r->element[i]);
-      if (lua_isnil(L, -1)) {
-        lua_pop(L, 1);
-        it_push_null(L); /* a hole would change the length */
-      }
-      lua_rawseti(L, -2, (lua_Integer)i + 1);
-    }
-    break;
+  case REDIS_REPLY_ARRAY: push_elements(L, r); break;
+#ifdef REDIS_REPLY_MAP  /* RESP3, after HELLO 3: hiredis 1.0 and later */
+  case REDIS_REPLY_MAP: /* name, value, name, … as in RESP2 */
+  case REDIS_REPLY_SET: push_elements(L, r); break;
+  case REDIS_REPLY_DOUBLE: lua_pushnumber(L, r->dval); break;
+  case REDIS_REPLY_BOOL: lua_pushboolean(L, r->integer != 0); break;
+  case REDIS_REPLY_BIGNUM:
+  case REDIS_REPLY_VERB: lua_pushlstring(L, r->str, r->len); break;
+#endif
   default: lua_pushnil(L);
   }
 }

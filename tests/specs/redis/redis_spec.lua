@@ -193,6 +193,21 @@ describe("redis", function()
     end)
   end)
 
+  it("speaks RESP3 where hiredis does", function()
+    local own <close> = redis.connect(server.url)
+    local ok, told = pcall(own.hello, own, 3)
+    if redis.version:find "^0%." then
+      assert.is_false(ok)
+      assert.matches("Protocol error", told.message)
+      return
+    end
+    own:hset("h", "a", "1")
+    own:zadd("z", 1.5, "m")
+    own:sadd("s", "x")
+    assert.same({ { a = "1" }, 1.5, { "x" } }, own:pipeline(function(p) p:hgetall("h"):zscore("z", "m"):smembers "s" end))
+    assert.is_nil(own:get "none")
+  end)
+
   it("runs scripts by hash, again after the server forgot them", function()
     local script = "return {KEYS[1], ARGV[1]}"
     assert.same({ "k", "v" }, r:script(script, { "k" }, { "v" }))
