@@ -9,7 +9,7 @@ local folder = arg[1] or "build/docs"
 
 -- Modules that are no one's business but ours, or that have a page elsewhere.
 local internal = {
-  blame = true, cli = true, closing = true, diff = true, event = true, evidence = true, language = true,
+  blame = true, cli = true, closing = true, diff = true, event = true, evidence = true, identity = true, language = true,
   mask = true, match = true, mediator = true, policy = true, report = true, show = true, spec = true,
 }
 
