@@ -43,9 +43,16 @@ local function split_type(text)
   return text:sub(1, i - 1), (text:sub(i):gsub("^[%s#]+", ""))
 end
 
+-- Fields that are no one's business but the class's own.
+local not_public = { private = true, protected = true, package = true }
+
 local function tag_of(doc, line)
   local tag, rest = line:match "^%-%-%-@(%w+)%s*(.*)$"
   if not tag then return false end
+  if tag == "field" and not_public[rest:match "^(%S+)%s+%S+%s+%S"] then
+    doc.last = { text = "" }
+    return true
+  end
   local entry
   if tag == "param" or tag == "field" then
     local name, after = rest:match "^(%S+)%s+(.*)$"
@@ -66,10 +73,25 @@ local function tag_of(doc, line)
   return true
 end
 
+-- A tag's line, with those below it that its type goes on in.
+local function whole(list, i)
+  local line = list[i]
+  local function open() return select(2, line:gsub("[%({]", "")) > select(2, line:gsub("[%)}]", "")) end
+  while line:find "^%-%-%-@[pf]" and open() and (list[i + 1] or ""):find "^%-%-%- " do
+    i = i + 1
+    line = line .. " " .. list[i]:gsub("^%-%-%-%s*", "")
+  end
+  return line, i
+end
+
 -- Comments and the line of code that they stand above, one after the other.
 local function blocks(list)
   local found, doc = {}, nil
-  for i, line in ipairs(list) do
+  local read = 0
+  for i = 1, #list do
+    if i <= read then goto continue end
+    local line
+    line, read = whole(list, i)
     if line:find "^%-%-%-" then
       doc = doc or { text = {}, line = i }
       if not tag_of(doc, line) then
@@ -89,6 +111,7 @@ local function blocks(list)
       end
       doc = nil
     end
+    ::continue::
   end
   return found
 end
