@@ -23,6 +23,7 @@ local condition = {}
 ---@field children? itlua.container.Condition[]
 ---@field any? boolean          one of them is enough
 ---@field survives? boolean     the container's end does not decide it
+---@field reads? boolean        what was printed does, and ends soon after the container
 local Condition = {}
 Condition.__index = Condition
 Condition.__name = "itlua.container.condition"
@@ -133,7 +134,7 @@ function condition.log(pattern, options)
   local times = options.times or 1
   local many = times > 1 and (" %d times"):format(times) or ""
   return new {
-    name = ("a log line that matches %s%s"):format(show.value(pattern), many), survives = true,
+    name = ("a log line that matches %s%s"):format(show.value(pattern), many), survives = true, reads = true,
     run = function(container, node)
       local seen = 0
       for line, stream in container:logs { follow = true, since = node.since } do

@@ -18,6 +18,8 @@ local wait = {}
 ---@field since number?     of logs: the start of this run of the container
 
 local FIRST, LONGEST, GROWTH = 0.005, 0.05, 1.4 -- seconds between two tries
+local PATIENCE = 5   -- seconds that the engine has to tell of the end, before its status is asked for
+local LAST_WORDS = 2 -- seconds without a line after the end, then none is waited for
 
 local function node_of(c, since)
   local node = { condition = c, state = "waiting", tries = 0, since = since }
@@ -97,20 +99,42 @@ local function met(container, node)
   return settle(node, result)
 end
 
--- Those that the container's end decides are given up.
-local function give_up(node)
-  if node.task and not node.condition.survives and node.state == "waiting" then
-    core.cancel(node.task, "the container has ended")
-  end
-  for _, child in ipairs(node.children or {}) do give_up(child) end
+local function cancel_those(node, chosen)
+  if node.task and node.state == "waiting" and chosen(node) then core.cancel(node.task, "the container has ended") end
+  for _, child in ipairs(node.children or {}) do cancel_those(child, chosen) end
 end
 
--- Notices the container's end. Its status is asked for too: an engine may lose the request of somebody who waits.
+local function tries_of(node)
+  local sum = node.tries
+  for _, child in ipairs(node.children or {}) do sum = sum + tries_of(child) end
+  return sum
+end
+
+-- Its status is asked for too: an engine may lose the request of somebody who waits.
+local function await_end(container)
+  local ended
+  repeat
+    local scope = core.enter(PATIENCE)
+    ended = pcall(container.engine.call, container.engine, "POST", container:_path "/wait", "waiting for its end",
+      { query = { condition = "not-running" }, timeout = false })
+    if not core.leave(scope) then return end
+    local known, state = pcall(container.inspect, container)
+    ended = ended or not known or not state.State.Running
+  until ended
+end
+
+-- Notices the container's end. Those that it decides are given up at once; those that read what it has printed, once nothing
+-- comes any more: an engine may forget to end what it streams.
 local function watch_end(container, node, seen)
-  pcall(container.engine.call, container.engine, "POST", container:_path "/wait", "waiting for its end",
-    { query = { condition = "not-running" }, timeout = false })
+  await_end(container)
   seen.ended = core.now()
-  give_up(node)
+  cancel_those(node, function(one) return not one.condition.survives end)
+  local tries
+  repeat
+    tries = tries_of(node)
+    core.sleep(LAST_WORDS)
+  until tries_of(node) == tries
+  cancel_those(node, function(one) return one.condition.reads end)
 end
 
 -- ---- until it is ready
