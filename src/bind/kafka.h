@@ -68,8 +68,8 @@ struct kafka_op {
   rd_kafka_event_t *event; /* the answer of an admin request or a commit */
   kafka_ack *acks;
   size_t sent, acked;
-  size_t most;                 /* records that read() takes */
-  rd_kafka_resp_err_t stopped; /* why no more than `sent` could be */
+  size_t most;  /* records that read() takes, or that were tried */
+  bool crowded; /* librdkafka's queue was not empty when they were tried */
 };
 
 /* kafka_client.c */

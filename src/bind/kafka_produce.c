@@ -66,6 +66,11 @@ static rd_kafka_resp_err_t send_one(kafka_client *c, const outgoing *out,
   return error;
 }
 
+/* A full queue empties, as long as somebody's records are in it: acknowledged, or given up. */
+static bool may_have_room(const kafka_op *o, const kafka_ack *ack) {
+  return o->crowded && ack->error == RD_KAFKA_RESP_ERR__QUEUE_FULL;
+}
+
 static void push_failure(lua_State *L, const kafka_client *c, rd_kafka_resp_err_t error) {
   const char *name = rd_kafka_err2name(error);
   if (c->trouble && error == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT)
@@ -77,6 +82,10 @@ static void push_failure(lua_State *L, const kafka_client *c, rd_kafka_resp_err_
 
 static int produce_push(lua_State *L, it_op *op) {
   kafka_op *o = (kafka_op *)op;
+  if (may_have_room(o, o->acks)) {
+    lua_pushboolean(L, false);
+    return 1;
+  }
   if (o->acks->error) {
     push_failure(L, o->c, o->acks->error);
     it_error_throw(L);
@@ -95,7 +104,16 @@ static bool produce_cancel(it_op *op) { return op->done; }
 static const it_op_class produce_class = {"kafka.publish", produce_push, produce_cancel,
                                           kafka_op_free};
 
-/* produce(topic, partition, key, value, headers, milliseconds) -> partition, offset */
+static void describe_one(kafka_op *o, const outgoing *out) {
+  if (may_have_room(o, o->acks)) return; /* nothing was sent */
+  if (out->key && out->key_size < 100)
+    it_op_detail(&o->op, "%s, key %.*s, %zu B", out->topic, (int)out->key_size, out->key,
+                 out->value_size);
+  else it_op_detail(&o->op, "%s, %zu B", out->topic, out->value_size);
+}
+
+/* produce(topic, partition, key, value, headers, milliseconds) -> partition, offset; false where librdkafka's queue has no
+   room at the moment */
 int kafka_l_produce(lua_State *L) {
   kafka_client *c = kafka_check(L);
   outgoing out = {.topic = luaL_checkstring(L, 2),
@@ -109,14 +127,12 @@ int kafka_l_produce(lua_State *L) {
   o->acks = it_alloc(sizeof *o->acks);
   o->acks->op = o;
   o->sent = 1;
-  if (out.key && out.key_size < 100)
-    it_op_detail(&o->op, "%s, key %.*s, %zu B", out.topic, (int)out.key_size, out.key,
-                 out.value_size);
-  else it_op_detail(&o->op, "%s, %zu B", out.topic, out.value_size);
   enum { SMALL = 1 << 16 };
   o->op.keeps =
       out.value_size <= SMALL && out.key_size <= SMALL ? 5 : 2; /* client, topic … value */
+  o->crowded = rd_kafka_outq_len(c->rk) > 0;
   o->acks->error = send_one(c, &out, headers_of(L, 6), o->acks);
+  describe_one(o, &out);
   if (o->acks->error) it_op_done(&o->op);
   else kafka_op_list(o);
   return it_await(L, &o->op);
@@ -265,11 +281,13 @@ static bool send_next(lua_State *L, kafka_client *c, batch *b, const outgoing *o
   return b->count < BATCH || send_batch(c, b);
 }
 
-/* Sends as many of the records as librdkafka's queue takes, and tries one at least. */
+/* Sends as many of the records as librdkafka's queue takes: none, where it is full of others'. What does not fit into an
+   empty queue has failed. */
 static void send_all(lua_State *L, kafka_op *o, lua_Integer first, size_t count) {
   const char *topic = lua_tostring(L, 2);
   bool room = true;
   batch b;
+  o->crowded = rd_kafka_outq_len(o->c->rk) > 0;
   b.topic = NULL;
   b.sent = 0;
   b.count = 0;
@@ -282,17 +300,19 @@ static void send_all(lua_State *L, kafka_op *o, lua_Integer first, size_t count)
   send_batch(o->c, &b);
   if (b.topic) rd_kafka_topic_destroy(b.topic);
   while (o->most > 1 && o->acks[o->most - 1].error == RD_KAFKA_RESP_ERR__QUEUE_FULL) o->most--;
+  if (o->most && may_have_room(o, o->acks)) o->most--;
   o->sent = b.sent;
 }
 
 /* produce_all(topic | nil, list, first) -> tried, acks, failures: as many of the list as librdkafka takes at once, from
-   the `first` on; a record is a value or a plain table of fields; all topics, keys and values are strings */
+   the `first` on; a record is a value or a plain table of fields; all topics, keys and values are strings. The list is
+   checked with its first record, and stays as it is until the last */
 int kafka_l_produce_all(lua_State *L) {
   kafka_client *c = kafka_check(L);
   luaL_checktype(L, LIST, LUA_TTABLE);
   lua_Integer first = luaL_checkinteger(L, 4), last = (lua_Integer)lua_rawlen(L, LIST);
   const char *topic = luaL_optstring(L, 2, NULL);
-  for (lua_Integer i = first; i <= last; i++) { /* before anything is sent */
+  for (lua_Integer i = 1; first == 1 && i <= last; i++) { /* before anything is sent */
     outgoing_of(L, i, topic);
     check_headers(L, HEADERS);
   }
@@ -302,7 +322,7 @@ int kafka_l_produce_all(lua_State *L) {
   o->acks = it_alloc((count ? count : 1) * sizeof *o->acks);
   send_all(L, o, first, count);
   lua_settop(L, ANCHOR);
-  it_op_detail(&o->op, "%zu records", o->most);
+  if (o->most || !count) it_op_detail(&o->op, "%zu records", o->most);
   if (o->acked < o->sent) kafka_op_list(o);
   else it_op_done(&o->op);
   return it_await(L, &o->op);

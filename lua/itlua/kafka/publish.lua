@@ -75,6 +75,7 @@ local hints = {
   UNKNOWN_TOPIC_OR_PART = "there is no such topic, and the broker makes none by itself: create_topic",
   _UNKNOWN_TOPIC = "there is no such topic, and the broker makes none by itself: create_topic",
   _UNKNOWN_PARTITION = "the topic has no such partition",
+  _QUEUE_FULL = "it is larger than queue.buffering.max.kbytes of this connection",
   TOPIC_EXCEPTION = "is that a name of a topic?",
 }
 
@@ -115,6 +116,14 @@ local function introduce(connection, client, topic)
   if not ok then error(err, 0) end
 end
 
+-- librdkafka's queue is full of what was sent before: in a moment there is less of it.
+local function until_room()
+  local silent = core.silence(true)
+  local ok, err = pcall(core.sleep, 0.002)
+  core.silence(silent)
+  if not ok then error(err, 0) end
+end
+
 ---@return integer partition, integer offset
 function publish.one(connection, client, topic, value, options)
   if options then check_options(options, "publish") else options = none end
@@ -122,8 +131,12 @@ function publish.one(connection, client, topic, value, options)
   local bytes = codec.encode(codec.of(options.codec) or connection:codec_of(topic), value, record)
   local names = connection.introduced[client]
   if not names or not names[topic] then introduce(connection, client, topic) end
-  local ok, partition, offset = pcall(client.produce, client, topic, options.partition, record.key, bytes,
-    headers_of(options.headers), milliseconds(options.timestamp))
+  local headers, timestamp = headers_of(options.headers), milliseconds(options.timestamp)
+  local ok, partition, offset
+  while not partition do
+    if ok then until_room() end
+    ok, partition, offset = pcall(client.produce, client, topic, options.partition, record.key, bytes, headers, timestamp)
+  end
   if not ok then explain(connection, partition, topic, bytes and #bytes or 0) end
   if next(connection.readers) then tell_readers(connection, topic) end
   return partition, offset
@@ -142,7 +155,9 @@ end
 local function of_values(connection, topic, values, options)
   check_options(options, "publish_all")
   local own = codec.of(options.codec) or connection:codec_of(topic)
-  if next(options) == nil and own == codec.auto and all_strings(values) then return values end
+  if next(options) == nil and own == codec.auto and all_strings(values) then
+    return table.move(values, 1, #values, 1, {}) -- who sends it waits, and others may change theirs
+  end
   local key, headers, list = options.key, headers_of(options.headers), {}
   local timestamp = milliseconds(options.timestamp)
   for i, value in ipairs(values) do
@@ -207,6 +222,7 @@ function publish.all(connection, client, topic, values, options)
       failures[from + i - 1] = err
     end
     from = from + tried
+    if tried == 0 and list[from] ~= nil then until_room() end
   until from > #list
   if failures then raise_failures(connection, topic, failures, #list) end
   if topic and next(connection.readers) then tell_readers(connection, topic) end

@@ -2,6 +2,7 @@ local brokers = require "tests.specs.kafka.support.brokers"
 local fs = require "itlua.fs"
 local json = require "itlua.json"
 local kafka = require "itlua.kafka"
+local task = require "itlua.task"
 
 local failure = brokers.failure
 
@@ -101,6 +102,41 @@ brokers.each("publish", { "real", "embedded" }, function(connect, kind)
       assert.same({ tostring(i), i % 7 == 0, i % 5 == 0 and "yes" or nil },
         { record.key, record.tombstone or false, record.headers and record.headers.five })
     end
+  end)
+
+  it("waits where librdkafka's queue is full of what others send, and tells what never fits into it", function()
+    local own <close> = kafka.connect {
+      brokers = k.own.brokers, config = { ["queue.buffering.max.messages"] = 20, ["queue.buffering.max.kbytes"] = 100 },
+    }
+    local topic = own:topic "crowded"
+    local cap <close> = own:capture(topic)
+    own:publish(topic, "first")
+    local senders = {}
+    for i = 1, 2 do
+      senders[i] = function()
+        local list = {}
+        for n = 1, 300 do list[n] = { sender = i, n = n } end
+        return own:publish_all(topic, list, { partition = 0 })
+      end
+    end
+    for i = 3, 60 do
+      senders[i] = function() return own:publish(topic, { sender = i, n = 1 }) end
+    end
+    task.all(senders)
+    local last = {}
+    for _, record in ipairs(cap:wait_for_count(659, { timeout = 30 })) do
+      local value = record.value
+      if value ~= "first" then
+        assert.equal((last[value.sender] or 0) + 1, value.n)
+        last[value.sender] = value.n
+      end
+    end
+    local large = ("x"):rep(200000)
+    local err = failure(own.publish, own, topic, large)
+    assert.equal("_QUEUE_FULL", err.code)
+    assert.matches("queue%.buffering%.max%.kbytes", err.message)
+    assert.matches("1 of 3 records.*number 2", failure(own.publish_all, own, topic, { "a", large, "b" }).message)
+    assert.equal(661, #cap:wait_for_count(661, { timeout = 30 }))
   end)
 
   it("takes keys from the values of a list", function()
