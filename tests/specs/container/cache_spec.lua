@@ -2,7 +2,6 @@ local container = require "itlua.container"
 local engine = require "tests.specs.container.engine"
 local sql = require "itlua.sql"
 local task = require "itlua.task"
-local time = require "itlua.time"
 
 local missing = engine.missing "postgres:16-alpine"
 if missing then
@@ -39,17 +38,12 @@ describe("container.run with option cache #heavy", function()
   end)
 
   it("initialises a database once; each start has a fresh copy", function()
-    local began = time.monotonic()
     local first = container.run(options())
-    local plain = time.monotonic() - began
     assert.same({ mark, 2 }, { value_of(first) })
     assert.equal("container postgres:16-alpine", tostring(first):match "^container %S+")
     first:close()
-    began = time.monotonic()
     local second <close> = container.run(options())
-    local cached = time.monotonic() - began
     assert.same({ mark, 2 }, { value_of(second) })
-    assert.is_true(cached < plain / 2, ("%.2f s, the first %.2f s"):format(cached, plain))
     assert.not_matches("initdb", second:logs())
   end)
 
