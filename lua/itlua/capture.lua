@@ -239,7 +239,7 @@ function Capture:wait_for(wanted, options)
     local next_record = wait.unseen(self, true)
     local record = wait.await(self, timeout, function()
       for record in next_record do
-        if not self.taken[record] and matching.fits(wanted, record) then return record end
+        if not self.taken[record] and matching.fits(wanted, record) and not self.taken[record] then return record end
       end
     end)
     if not record then story.none_came(self, wanted, timeout) end

@@ -52,19 +52,38 @@ function wait.await(self, seconds, look)
     if not found then wait.check_source(self) end
     return found
   end
+  local looking = false
   local scope = core.enter(seconds)
-  local ok, found = pcall(self.await, self, look)
+  local ok, found = pcall(self.await, self, function()
+    looking = true
+    local result = look()
+    looking = false
+    return result
+  end)
   local expired = core.leave(scope)
   if ok then return found end
   if not expired or core.is_error(found) ~= "timeout" then
     story.interrupted(self, found)
     error(found, 0)
   end
+  if looking and found.waited_for then return nil end -- a match that waits itself: for longer than there is time
   return look()
 end
 
+-- The same, for proof that nothing came: nothing would be known of a record whose match was interrupted, so only the wait
+-- for the next one is.
+local function watch(self, seconds, look)
+  local over = core.now() + seconds
+  while not look() do
+    local seen, left = self.count, over - core.now()
+    if left <= 0 or self.complete then return end
+    wait.await(self, left, function() return self.count > seen end)
+  end
+end
+
 --- An iterator over what was not looked at yet, over all that is and will be held; from the first that no wait_for
---- has returned where only those matter.
+--- has returned where only those matter. A record was looked at when the next is asked for: one whose match was
+--- interrupted comes again.
 function wait.unseen(self, untaken)
   local list, at = self.records, 0
   if untaken then
@@ -72,14 +91,13 @@ function wait.unseen(self, untaken)
     while list[head] and self.taken[list[head]] do head = head + 1 end
     self.head, at = head, head - 1
   end
-  return function()
-    if list ~= self.records then list, at = self.records, 0 end -- it was cleared
-    at = at + 1
-    if at > #list then
-      at = #list
-      return nil
+  return function(_, looked_at)
+    if list ~= self.records then
+      list, at = self.records, 0 -- it was cleared
+    elseif looked_at then
+      at = at + 1
     end
-    return list[at]
+    return list[at + 1]
   end
 end
 
@@ -131,7 +149,7 @@ function wait.settle(self, name, options, hit)
   if fence == nil or fence == false then
     within = wait.seconds(options, "within", DEFAULT_WINDOW, name)
     if within <= 0 then core.usage(name .. ": a window of no time could not fail") end
-    wait.await(self, within, hit)
+    watch(self, within, hit)
     if self.complete then return ("%s has ended, all of it was read"):format(self.name) end
     return ("within %.6g s; that is a window of time, no fence: what comes later is not seen"):format(within)
   end

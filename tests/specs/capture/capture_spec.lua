@@ -103,6 +103,45 @@ nothing that matches { id = 2, state = "paid", total = 9 } came on orders within
       assert.equal("x", cap:wait_for("x").value)
     end)
 
+    it("asks a predicate that waits of every record, also of one that comes meanwhile", function()
+      local cap <close> = pushed()
+      push(cap, 1)
+      task.spawn(function()
+        task.sleep(0.005)
+        push(cap, 2)
+      end)
+      local found = cap:wait_for(function(record)
+        task.sleep(0.02)
+        return record.value == 2
+      end, { timeout = 30 })
+      assert.equal(2, found.value)
+      local both = task.all {
+        function() return cap:wait_for(function() task.sleep(0.01) return true end) end,
+        function() push(cap, 3) return cap:wait_for(function() task.sleep(0.01) return true end) end,
+      }
+      assert.not_equal(both[1].n, both[2].n)
+    end)
+
+    it("ends in time where a predicate waits longer, and loses nothing by it", function()
+      local cap <close> = pushed()
+      push(cap, 1)
+      local slow = true
+      local function slowly()
+        if slow then task.sleep(60) end
+        return true
+      end
+      local err = failure(cap.wait_for, cap, slowly, { timeout = 0.02 })
+      assert.subset({ kind = "timeout", code = "NO_EVENT" }, err)
+      slow = false
+      assert.equal(1, cap:wait_for(slowly).value)
+      push(cap, 2)
+      assert.equal(2, cap:wait_for(function(record) -- no wait: what is there is looked at, however long it takes
+        local over = os.clock() + 0.05
+        repeat until os.clock() > over
+        return record.value == 2
+      end, { timeout = 0.02 }).value)
+    end)
+
     it("refuses what cannot match", function()
       local cap <close> = pushed()
       assert.raises({ message = "wait_for: timeout is seconds, not \"soon\"" },
@@ -164,6 +203,26 @@ nothing that matches { id = 2, state = "paid", total = 9 } came on orders within
       assert.subset({ kind = "contract", code = "UNEXPECTED_EVENT" }, err)
       assert.matches('something that matches { state = "failed" } came on orders, and nothing was to:', err.message, 1, true)
       assert.matches('ms  { id = 1, state = "failed" }', err.message, 1, true)
+    end)
+
+    it("asks a predicate that waits longer than the window of every record", function()
+      local cap <close> = pushed()
+      local function slowly(record)
+        if record.value == 0 then
+          task.spawn(function()
+            task.sleep(0)
+            push(cap, 1)
+          end)
+          return false
+        end
+        task.sleep(0.3)
+        return record.value == 1
+      end
+      push(cap, 0)
+      assert.raises({ code = "UNEXPECTED_EVENT" }, function() cap:expect_none(slowly, { within = 0.2 }) end)
+      cap:clear()
+      push(cap, 1, 0)
+      assert.raises({ code = "DUPLICATE_EVENT" }, function() cap:expect_once(slowly, { within = 0.2 }) end)
     end)
 
     it("ends at the source's fence", function()
