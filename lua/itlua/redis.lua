@@ -5,6 +5,7 @@ local scheduler = require "itlua.core"
 local dns = require "itlua.dns"
 local address = require "itlua.redis.address"
 local capture = require "itlua.redis.capture"
+local commands = require "itlua.redis.commands"
 local policy = require "itlua.policy"
 local null = scheduler.null
 
@@ -21,11 +22,6 @@ local MAX_REPLY <const> = 5000000 -- elements: a gigabyte
 
 -- Replies that are lists of names and values, and are tables to people.
 local pairs_reply = { HGETALL = true, ["CONFIG GET"] = true, ["XINFO STREAM"] = true, ["MEMORY STATS"] = true }
--- They hold their connection until something happens, so each runs on one of its own.
-local blocking = {
-  BLPOP = true, BRPOP = true, BLMOVE = true, BLMPOP = true, BRPOPLPUSH = true, BZPOPMIN = true, BZPOPMAX = true,
-  BZMPOP = true, WAIT = true, WAITAOF = true,
-}
 
 local function to_pairs(list)
   local map = {}
@@ -151,26 +147,6 @@ local function finish(command, ok, reply)
   return shaped(command, reply)
 end
 
-local function waits(name, command)
-  if blocking[name] then return true end
-  if name ~= "XREAD" and name ~= "XREADGROUP" then return false end
-  for _, word in ipairs(command) do
-    if type(word) == "string" and word:upper() == "BLOCK" then return true end
-  end
-  return false
-end
-
--- They change what a connection answers from then on: whoever waits for a reply would wait for good.
-local refused = {
-  SUBSCRIBE = "r:capture(channel) listens, on a connection of its own", MONITOR = "itlua.redis has no capture of it",
-}
-refused.PSUBSCRIBE, refused.SSUBSCRIBE = refused.SUBSCRIBE, refused.SUBSCRIBE
-refused.UNSUBSCRIBE, refused.PUNSUBSCRIBE, refused.SUNSUBSCRIBE = refused.SUBSCRIBE, refused.SUBSCRIBE, refused.SUBSCRIBE
-
-local function check_name(name)
-  if refused[name] then scheduler.usage(("%s takes its connection for itself: %s"):format(name, refused[name])) end
-end
-
 local function own_connection(self)
   local own = redis.connect(self.options)
   if self.database ~= own.database then own:select(self.database) end
@@ -185,9 +161,9 @@ end
 function Client:call(...)
   local command = flatten(...)
   local name = tostring(command[1]):upper()
-  check_name(name)
+  commands.check(name, command[2])
   if policy.read_only then policy.redis(self.connection, command) end
-  if waits(name, command) then
+  if commands.waits(name, command) then
     local own <close> = own_connection(self)
     return finish(command, pcall(own.connection.call, own.connection, command, true))
   end
@@ -198,7 +174,9 @@ end
 
 -- ---- several commands at once
 
--- What `fn` queues, in the protocol's words.
+local blocked = setmetatable({}, { __mode = "k" }) -- queues with a command that may wait for something to happen
+
+-- What `fn` queues, in the protocol's words; how many commands, and whether one of them may wait.
 local function queued(self, fn)
   if type(fn) ~= "function" then scheduler.usage("it needs a function(p) that queues commands, p:set(key, value)") end
   local queue <close> = core.queue()
@@ -207,7 +185,7 @@ local function queued(self, fn)
   if policy.read_only then
     for _, command in ipairs(core.words(text)) do policy.redis(self.connection, command) end
   end
-  return text, #queue
+  return text, #queue, blocked[queue]
 end
 
 local function replies_of(text, replies)
@@ -220,8 +198,9 @@ end
 ---@param fn fun(p: table)
 ---@return any[] replies
 function Client:pipeline(fn)
-  local text = queued(self, fn)
-  local replies, lists = self.connection:pipeline(text)
+  local text, _, waiting = queued(self, fn)
+  local own <close> = waiting and own_connection(self) or nil
+  local replies, lists = (own or self).connection:pipeline(text)
   return lists and replies_of(text, replies) or replies
 end
 
@@ -255,6 +234,7 @@ end
 ---@param tries? integer
 ---@return any[] replies
 function Client:watch(keys, fn, tries)
+  if type(fn) ~= "function" then scheduler.usage "watch needs the keys and a function(r) that returns what r:multi returned" end
   for _ = 1, tries or 10 do
     self:call("WATCH", keys)
     local ok, result = pcall(fn, self)
@@ -344,33 +324,37 @@ function Client:__tostring()
 end
 
 -- r:get("key"), r:config_get("maxmemory"): any command is a method; the first word of a name with `_` is the command.
-local two_words = { CONFIG = true, CLIENT = true, CLUSTER = true, DEBUG = true, OBJECT = true, MEMORY = true, SCRIPT = true,
-  XINFO = true, XGROUP = true, ACL = true, LATENCY = true, MODULE = true, PUBSUB = true, SLOWLOG = true, COMMAND = true,
-  FUNCTION = true }
-
-local function words_of(name)
-  local upper = name:upper()
-  local first, second = upper:match("^(%u+)_([%u_]+)$")
-  if first and two_words[first] then return first, second end
-  return upper
-end
-
 function Client.__index(_, name)
   local method = Client[name]
   if method or type(name) ~= "string" then return method end
-  local first, second = words_of(name)
+  local first, second = commands.words(name)
   method = second and function(self, ...) return self:call(first, second, ...) end
     or function(self, ...) return self:call(first, ...) end
   Client[name] = method
   return method
 end
 
-core.Queue.__index = setmetatable({}, { __index = function(methods, name)
+local function adder(name)
+  commands.check(commands.words(name))
+  local add, upper = core.adder(spread_all, commands.words(name)), name:upper()
+  if not commands.may_wait(upper) then return add end
+  return function(queue, ...)
+    add(queue, ...)
+    if commands.waits(upper, flatten(...)) then blocked[queue] = true end
+    return queue
+  end
+end
+
+-- p:call("set", key, value) is p:set(key, value)
+local function queue_call(queue, name, ...)
+  if type(name) ~= "string" or name == "" then scheduler.usage "a Redis command needs a name" end
+  return queue[name](queue, ...)
+end
+
+core.Queue.__index = setmetatable({ call = queue_call }, { __index = function(methods, name)
   if type(name) ~= "string" then return nil end
-  check_name(name:upper())
-  local method = core.adder(spread_all, words_of(name))
-  methods[name] = method
-  return method
+  methods[name] = adder(name)
+  return methods[name]
 end })
 
 -- ---- what a report tells of a command
@@ -383,10 +367,10 @@ local function in_short(reply)
 end
 
 require("itlua.evidence").describe("redis", function(kept, span)
-  local commands = type(kept[2]) == "string" and core.words(kept[2]) or nil
-  if span.outcome == "" and (kept.result ~= nil or not commands) then span.outcome = in_short(kept.result) end
-  if not commands then return { command = kept[2], reply = kept.result } end
-  return { commands = commands, replies = kept.result }
+  local queue = type(kept[2]) == "string" and core.words(kept[2]) or nil
+  if span.outcome == "" and (kept.result ~= nil or not queue) then span.outcome = in_short(kept.result) end
+  if not queue then return { command = kept[2], reply = kept.result } end
+  return { commands = queue, replies = kept.result }
 end)
 
 return redis

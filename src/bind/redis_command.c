@@ -4,6 +4,8 @@
  * Those of a pipeline are written as they are queued, into one text: it is what is sent, what the timeline keeps and what a
  * report reads. hiredis' own formatting allocates thrice a command.
  */
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "redis.h"
@@ -23,10 +25,17 @@ static void write_head(it_buf *out, char kind, size_t n) {
   it_buf_add(out, at, (size_t)(text + sizeof text - at));
 }
 
-/* The string or number at `idx`, which becomes a string. */
+/* The string or number at `idx`, which becomes a string; of a float all digits where Lua's own text has too few. */
 static void write_word(lua_State *L, int idx, it_buf *out) {
+  bool is_number = lua_type(L, idx) == LUA_TNUMBER;
+  lua_Number number = lua_tonumber(L, idx);
   size_t size;
+  char digits[32];
   const char *word = lua_tolstring(L, idx, &size);
+  if (is_number && number == number && strtod(word, NULL) != number) {
+    size = (size_t)snprintf(digits, sizeof digits, "%.17g", number);
+    word = digits;
+  }
   write_head(out, '$', size);
   it_buf_add(out, word, size);
   it_buf_add(out, "\r\n", 2);
