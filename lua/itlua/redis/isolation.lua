@@ -24,8 +24,7 @@ local function claim(client)
     count - 1, client.address))
 end
 
-local function audit(client, names)
-  local lines = {}
+local function audit(client, names, lines)
   for i, name in ipairs(names) do
     if i > 10 then
       lines[#lines + 1] = ("and %d more keys"):format(#names - 10)
@@ -36,16 +35,43 @@ local function audit(client, names)
   return lines
 end
 
+-- A transaction that the test has left open is given up, or all that follows would only be queued.
+local function end_transaction(client)
+  if not client.connection:alive() or client:ping() ~= "QUEUED" then return {} end
+  client:discard()
+  return { "a transaction that is open" }
+end
+
+-- The file keeps its number, however long it takes.
+local function renew(client, number, token)
+  client:select(0)
+  if client:get(CLAIM .. number) ~= token then
+    core.raise("redis", "NO_DATABASE", ("database %d of %s was given to somebody else, as this file stood still for %d s")
+      :format(number, client.address, SECONDS))
+  end
+  client:expire(CLAIM .. number, SECONDS)
+end
+
 local function by_database(client, options)
   client:select(0)
   local number, token = claim(client)
+  local renewed = core.now()
   client:select(number)
   client:flushdb()
-  run.before_test(function() client:flushdb() end)
+  run.before_test(function()
+    if core.now() - renewed > SECONDS / 10 then
+      renew(client, number, token)
+      renewed = core.now()
+    end
+    client:select(number) -- a test may have selected another
+    client:flushdb()
+  end)
   run.after_test(function()
-    return options.audit and audit(client, client:keys_matching "*") or nil
+    local lines = end_transaction(client)
+    return options.audit and audit(client, client:keys_matching "*", lines) or nil
   end)
   closing.at_end(("Redis database %d of %s: give back"):format(number, client.address), function()
+    client:select(number)
     client:flushdb()
     client:select(0)
     if client:get(CLAIM .. number) == token then client:del(CLAIM .. number) end
@@ -53,8 +79,12 @@ local function by_database(client, options)
   return client
 end
 
+local function own_keys(client)
+  return client:keys_matching(client.prefix:gsub("[%[%]*?\\]", "\\%0") .. "*")
+end
+
 local function remove(client)
-  local names = client:keys_matching(client.prefix:gsub("[%[%]*?\\]", "\\%0") .. "*")
+  local names = own_keys(client)
   for i = 1, #names, 1000 do client:del(table.move(names, i, math.min(i + 999, #names), 1, {})) end
   return names
 end
@@ -62,9 +92,10 @@ end
 local function by_prefix(client, options)
   client.prefix = options.prefix or ("itlua:%s:"):format(encode.hex(encode.random(5)))
   run.after_test(function()
-    local lines = options.audit and audit(client, client:keys_matching(client.prefix .. "*")) or nil
+    local lines = end_transaction(client)
+    if options.audit then audit(client, own_keys(client), lines) end
     remove(client)
-    return lines
+    return options.audit and lines or nil
   end)
   return client
 end

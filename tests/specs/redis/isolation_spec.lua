@@ -45,6 +45,31 @@ describe("redis isolation", function()
     assert.same({ "key" }, r:keys_matching "*")
   end)
 
+  it("by database: empties no other, whatever a test has selected or left open", function()
+    r:set("key", "mine")
+    r:select(9)
+    r:set("key", "theirs")
+    local result = run_specs(server.url, { ["a_spec.lua"] = [[
+      local r = require("itlua.redis").connect "$URL"
+      r:isolate { by = "database" }
+      local own = r.database
+      for i = 1, 3 do
+        it("is this file's " .. i, function()
+          assert.equal(own, r.database)
+          assert.is_nil(r:get "key")
+          r:set("key", "ours")
+          if i == 1 then r:select(9) elseif i == 2 then r:call "MULTI" else r:pipeline(function(p) p:select(9) end) end
+        end)
+      end]] }, { "--audit", "-o", "terminal" })
+    assert.equal(0, result.code, result.stdout)
+    assert.matches('by "is this file\'s 2"[^\n]*\n +a transaction that is open', result.stdout)
+    assert.equal("theirs", r:get "key")
+    r:flushdb()
+    r:select(0)
+    assert.same({ "key" }, r:keys_matching "*")
+    r:flushdb()
+  end)
+
   it("by prefix: keys of the file's own, removed after each test", function()
     local result = run_specs(server.url, { ["a_spec.lua"] = [[
       local r = require("itlua.redis").connect "$URL"
