@@ -100,6 +100,20 @@ describe("isolation", function()
     assert.equal(0, db:value(OWN_DATABASES))
   end)
 
+  it("by database for each test renews what a test has asked for", function()
+    local result = run_specs(server, { ["a_spec.lua"] = [[
+      local sql = require "itlua.sql"
+      local db
+      for i = 1, 3 do
+        it("starts from the same " .. i, function()
+          db = db or sql.connect("$URL"):isolate { by = "database", each = "test", migrations = "]] .. fs.realpath(MIGRATIONS) .. [[" }
+          assert.equal(1, db:value "INSERT INTO customers (name) VALUES ('x') RETURNING id")
+        end)
+      end]] })
+    assert.equal(0, result.code, result.stdout)
+    assert.equal(0, db:value(OWN_DATABASES))
+  end)
+
   it("by database for each test survives that the connection to the next one's is lost", function()
     local result = run_specs(server, { ["a_spec.lua"] = [[
       local sql, task = require "itlua.sql", require "itlua.task"

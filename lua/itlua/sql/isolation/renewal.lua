@@ -2,6 +2,7 @@
 -- waits for is that its handle turns to another connection.
 
 local core = require "itlua.core"
+local run = require "itlua.run"
 local task = require "itlua.task"
 
 local renewal = {}
@@ -12,6 +13,7 @@ local PATIENCE <const> = 30 -- seconds that are left to what stays where it is e
 ---@field private source itlua.sql.Clones
 ---@field private own itlua.sql.Connection     the handle that tests have
 ---@field private next? itlua.sql.Connection   for the test after this one
+---@field private seen boolean                 a test has had the database that `own` is connected to
 ---@field private used string[]                databases that are to be dropped
 local Renewal = {}
 Renewal.__index = Renewal
@@ -57,7 +59,7 @@ end
 ---@param own itlua.sql.Connection   to the first of them
 ---@return itlua.sql.Renewal
 function renewal.of(source, own)
-  local self = setmetatable({ source = source, own = own, used = {}, bell = core.bell() }, Renewal)
+  local self = setmetatable({ source = source, own = own, used = {}, bell = core.bell(), seen = run.in_test }, Renewal)
   self.tending = core.daemon(keep_tending, self)
   return self
 end
