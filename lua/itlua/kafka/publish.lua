@@ -2,6 +2,7 @@
 
 local codec = require "itlua.kafka.codec"
 local core = require "itlua.core"
+local null = require "itlua.null"
 local show = require "itlua.show"
 
 local publish = {}
@@ -40,10 +41,31 @@ end
 
 local function milliseconds(timestamp)
   if timestamp == nil then return nil end
-  if type(timestamp) ~= "number" or timestamp < 0 then
-    core.usage("timestamp is seconds since 1970, not " .. show.value(timestamp))
-  end
+  local exact = type(timestamp) == "number" and timestamp >= 0 and math.tointeger(timestamp * 1000 // 1)
+  if not exact then core.usage("timestamp is seconds since 1970, not " .. show.value(timestamp)) end
   return math.floor(timestamp * 1000 + 0.5)
+end
+
+local function partition_of(partition)
+  if partition == nil then return nil end
+  local id = math.tointeger(partition)
+  if not id or id < 0 or id > 0x7fffffff then
+    core.usage("partition is the number of one, from 0 on, not " .. show.value(partition))
+  end
+  return id
+end
+
+-- Of a table of names, and from a hole on, nothing would be sent.
+local function check_list(list)
+  if type(list) ~= "table" then core.usage("publish_all needs a list of values, not " .. show.value(list)) end
+  if list[1] == nil and next(list) ~= nil then
+    core.usage("publish_all needs a list of values, and this begins with none: " .. show.value(list, 80))
+  end
+  local n = 0
+  for key in pairs(list) do n = math.type(key) == "integer" and n + 1 or n end
+  for i = 1, n == #list and 0 or n do
+    if list[i] == nil then core.usage(("publish_all: number %d of the list is nil; a tombstone is kafka.null"):format(i)) end
+  end
 end
 
 local function topic_name(topic)
@@ -106,6 +128,7 @@ local function introduce(connection, client, topic)
   local ok, err = pcall(function()
     for _ = 1, 50 do
       local fine, metadata = pcall(client.metadata, client, { topic }, 1)
+      if not fine and core.is_error(metadata) ~= "kafka" then error(metadata, 0) end
       local found = fine and metadata.topics[1]
       names[topic] = found and not found.error or nil
       if not found or not found.error or found.error == "TOPIC_EXCEPTION" then return end
@@ -121,7 +144,9 @@ local function until_room()
   local silent = core.silence(true)
   local ok, err = pcall(core.sleep, 0.002)
   core.silence(silent)
-  if not ok then error(err, 0) end
+  if ok then return end
+  if err.waited_for then err.message = err.message:gsub(", waiting .*", ", waiting for room in librdkafka's queue") end
+  error(err, 0)
 end
 
 ---@return integer partition, integer offset
@@ -129,13 +154,14 @@ function publish.one(connection, client, topic, value, options)
   if options then check_options(options, "publish") else options = none end
   local record = { topic = topic_name(topic), key = key_of(options.key), headers = options.headers }
   local bytes = codec.encode(codec.of(options.codec) or connection:codec_of(topic), value, record)
+  local headers, timestamp = headers_of(options.headers), milliseconds(options.timestamp)
+  local partition_id = partition_of(options.partition)
   local names = connection.introduced[client]
   if not names or not names[topic] then introduce(connection, client, topic) end
-  local headers, timestamp = headers_of(options.headers), milliseconds(options.timestamp)
   local ok, partition, offset
   while not partition do
     if ok then until_room() end
-    ok, partition, offset = pcall(client.produce, client, topic, options.partition, record.key, bytes, headers, timestamp)
+    ok, partition, offset = pcall(client.produce, client, topic, partition_id, record.key, bytes, headers, timestamp)
   end
   if not ok then explain(connection, partition, topic, bytes and #bytes or 0) end
   if next(connection.readers) then tell_readers(connection, topic) end
@@ -151,6 +177,11 @@ local function all_strings(values)
   return true
 end
 
+local function field_of(value, key, i)
+  if type(value) == "table" or type(value) == "userdata" and value ~= null then return value[key] end
+  core.usage(("publish_all: record %d has no field %s, it is %s"):format(i, show.value(key), show.value(value, 80)))
+end
+
 -- The records of a topic's values.
 local function of_values(connection, topic, values, options)
   check_options(options, "publish_all")
@@ -159,11 +190,11 @@ local function of_values(connection, topic, values, options)
     return table.move(values, 1, #values, 1, {}) -- who sends it waits, and others may change theirs
   end
   local key, headers, list = options.key, headers_of(options.headers), {}
-  local timestamp = milliseconds(options.timestamp)
+  local timestamp, partition = milliseconds(options.timestamp), partition_of(options.partition)
   for i, value in ipairs(values) do
     local own_key
-    if type(key) == "function" then own_key = key(value) elseif key ~= nil then own_key = value[key] end
-    local record = { topic = topic, key = key_of(own_key), partition = options.partition, timestamp = timestamp }
+    if type(key) == "function" then own_key = key(value) elseif key ~= nil then own_key = field_of(value, key, i) end
+    local record = { topic = topic, key = key_of(own_key), partition = partition, timestamp = timestamp }
     record.value = codec.encode(own, value, record)
     record.headers = headers
     list[i] = record
@@ -179,7 +210,8 @@ local function of_records(connection, records)
     end
     local new = { topic = topic_name(record.topic), key = key_of(record.key), headers = record.headers }
     new.value = codec.encode(codec.of(record.codec) or connection:codec_of(record.topic), record.value, record)
-    new.headers, new.partition, new.timestamp = headers_of(record.headers), record.partition, milliseconds(record.timestamp)
+    new.headers, new.partition, new.timestamp = headers_of(record.headers), partition_of(record.partition),
+      milliseconds(record.timestamp)
     list[i] = new
   end
   return list
@@ -202,9 +234,11 @@ end
 function publish.all(connection, client, topic, values, options)
   local list
   if type(topic) == "table" then
+    if values ~= nil then core.usage "publish_all of records has no options: each record has its own" end
+    check_list(topic)
     topic, list = nil, of_records(connection, topic)
   else
-    if type(values) ~= "table" then core.usage("publish_all needs a list of values, not " .. show.value(values)) end
+    check_list(values)
     list = of_values(connection, topic_name(topic), values, options or {})
   end
   if topic then

@@ -185,6 +185,16 @@ brokers.each("publish", { "real", "embedded" }, function(connect, kind)
     assert.matches("seconds since 1970", failure(k.publish, k, "t", "x", { timestamp = "now" }))
     assert.matches("record 2 is \"b\"", failure(k.publish_all, k, { { topic = "t", value = 1 }, "b" }))
     assert.matches("a codec is", failure(k.publish, k, "t", "x", { codec = "avro" }))
+    assert.matches("partition is the number of one, from 0 on, not 4294967296",
+      failure(k.publish, k, "t", "x", { partition = 4294967296 }))
+    assert.matches("partition is the number of one, from 0 on, not \"x\"",
+      failure(k.publish_all, k, "t", { "x" }, { partition = "x" }))
+    assert.matches("seconds since 1970, not 1e%+300", failure(k.publish, k, "t", "x", { timestamp = 1e300 }))
+    assert.matches("this begins with none: { id = 1 }", failure(k.publish_all, k, "t", { id = 1 }))
+    assert.matches("this begins with none: { topic = \"t\" }", failure(k.publish_all, k, { topic = "t" }))
+    assert.matches("number 2 of the list is nil; a tombstone is kafka.null", failure(k.publish_all, k, "t", { "a", nil, "c" }))
+    assert.matches("publish_all of records has no options", failure(k.publish_all, k, { { topic = "t" } }, { key = "id" }))
+    assert.matches("record 1 has no field \"id\", it is null", failure(k.publish_all, k, "t", { kafka.null }, { key = "id" }))
     assert.matches("a function has no JSON form", tostring(failure(k.publish, k, "t", { f = print })))
   end)
 

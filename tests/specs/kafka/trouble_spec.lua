@@ -46,6 +46,24 @@ describe("an embedded broker that goes away", function()
     assert.matches("1 came", err.message)
     task.eventually(function() return #k:logs() > 0 end, patient)
   end)
+
+  it("while a full queue is waited for: the end of the test's time says for what", function()
+    local small <close> = kafka.connect {
+      brokers = cluster:addresses(), config = { ["message.timeout.ms"] = 2000, ["queue.buffering.max.messages"] = 10 },
+    }
+    small:publish("orders", "before")
+    cluster:set(false)
+    local values = {}
+    for i = 1, 15 do values[i] = tostring(i) end
+    local many = task.spawn(pcall, small.publish_all, small, "orders", values)
+    task.sleep(0)
+    local err = failure(task.timeout, 0.5, small.publish, small, "orders", "one more")
+    assert.matches("stopped after 0.5 s, waiting for room in librdkafka's queue", err.message)
+    local ok, lost = many:join()
+    assert.is_false(ok)
+    assert.equal("_MSG_TIMED_OUT", lost.code)
+    assert.matches("^15 of 15 records", lost.message)
+  end)
 end)
 
 local services = require "itlua.services"
