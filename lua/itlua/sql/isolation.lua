@@ -12,6 +12,7 @@ local closing = require "itlua.closing"
 local core = require "itlua.core"
 local renewal = require "itlua.sql.isolation.renewal"
 local run = require "itlua.run"
+local show = require "itlua.show"
 local truncation = require "itlua.sql.isolation.truncation"
 
 local isolation = {}
@@ -26,39 +27,70 @@ local isolation = {}
 
 -- Sessions of the same database that stand idle in a transaction, this one aside.
 local idle = [[
-  SELECT coalesce(application_name, '') AS name, left(query, 60) AS query FROM pg_stat_activity
+  SELECT pid, xact_start::text AS since, left(query, 60) AS query FROM pg_stat_activity
   WHERE datname = current_database() AND pid <> pg_backend_pid() AND state LIKE 'idle in transaction%']]
 
-local function audit_lines(db, tables)
-  local lines = {}
-  for _, found in ipairs(tables:filled(db)) do
-    lines[#lines + 1] = ("%d %s in %s"):format(found.rows, found.rows == 1 and "row" or "rows", found.table)
+-- What an audit compares: nothing can be asked in a transaction that has failed.
+local function state_of(db)
+  local status = db:transaction_status()
+  if status == "failed" then return { status = status, rows = {}, sessions = {} } end
+  local sessions = {}
+  for _, session in ipairs(db:query(idle)) do sessions[session.pid .. " " .. session.since] = session.query end
+  return { status = status, rows = truncation.rows(db), sessions = sessions }
+end
+
+local function audit_lines(db, before)
+  local now, lines = state_of(db), {}
+  for _, name in ipairs(show.keys(now.rows)) do
+    local more = now.rows[name] - (before.rows[name] or 0)
+    if more > 0 then lines[#lines + 1] = ("%d %s in %s"):format(more, more == 1 and "row" or "rows", name) end
   end
-  for _, session in ipairs(db:query(idle)) do
-    lines[#lines + 1] = ("a transaction that is open: %s"):format(session.query)
+  if now.status ~= "none" and before.status == "none" then lines[#lines + 1] = "a transaction that is open" end
+  for _, key in ipairs(show.keys(now.sessions)) do
+    if not before.sessions[key] then lines[#lines + 1] = "a transaction that is open: " .. now.sessions[key] end
   end
   return lines
 end
 
-local function by_transaction(db)
+-- Calls `restore` after each test, behind a look at what the test has left.
+local function audited(db, options, restore)
+  local before
+  if options.audit then
+    run.before_test(function() before = state_of(db) end)
+  end
+  run.after_test(function()
+    local ok, lines = true, nil
+    if before then ok, lines = pcall(audit_lines, db, before) end
+    before = nil
+    restore()
+    if not ok then error(lines, 0) end
+    return lines
+  end)
+end
+
+local function roll_back(db)
+  if db:transaction_status() ~= "none" then db:exec "ROLLBACK" end
+end
+
+local function by_transaction(db, options)
   run.before_test(function()
-    if db:transaction_status() ~= "none" then db:exec "ROLLBACK" end
+    roll_back(db)
     db:exec "BEGIN"
   end)
   run.after_test(function()
-    if db:transaction_status() ~= "none" then db:exec "ROLLBACK" end
+    local ended = db:transaction_status() == "none"
+    roll_back(db)
     db:rolled_back()
+    return options.audit and ended and { "its transaction was ended in it: what it wrote stays" } or nil
   end)
   return db
 end
 
 local function by_truncation(db, options)
   local tables = truncation.of(db)
-  run.after_test(function()
-    if db:transaction_status() ~= "none" then db:exec "ROLLBACK" end
-    local lines = options.audit and audit_lines(db, tables) or nil
+  audited(db, options, function()
+    roll_back(db)
     tables:restore()
-    return lines
   end)
   return db
 end
@@ -77,9 +109,7 @@ local function by_database(db, options)
     return own
   end
   drop_at_end(own.database_name, function() source:give_back(own) end)
-  if options.audit then
-    run.after_test(function() return audit_lines(own, truncation.of_empty(own)) end)
-  end
+  if options.audit then audited(own, options, function() end) end
   return own
 end
 

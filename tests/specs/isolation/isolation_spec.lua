@@ -74,6 +74,37 @@ describe("isolation", function()
     db:exec "TRUNCATE customers, orders; DROP SCHEMA itlua_seeds CASCADE"
   end)
 
+  it("by truncation brings back what computes, what refers in a circle, and what triggers would add to", function()
+    local result = run_specs(server, { ["a_spec.lua"] = [=[
+      local sql = require "itlua.sql"
+      local admin <close> = sql.connect "$URL"
+      admin:exec "CREATE DATABASE knots"
+      local db = sql.connect(("$URL"):gsub("shop$", "knots"))
+      db:exec [[
+        CREATE TABLE "odd %t ""%i" (id serial PRIMARY KEY, a int, twice int GENERATED ALWAYS AS (a * 2) STORED);
+        INSERT INTO "odd %t ""%i" (a) VALUES (1);
+        CREATE TABLE hen (id int PRIMARY KEY, egg int);
+        CREATE TABLE egg (id int PRIMARY KEY, hen int REFERENCES hen);
+        INSERT INTO hen VALUES (1, 1); INSERT INTO egg VALUES (1, 1);
+        ALTER TABLE hen ADD FOREIGN KEY (egg) REFERENCES egg;
+        CREATE TABLE log (id serial PRIMARY KEY, hen int);
+        CREATE FUNCTION log() RETURNS trigger LANGUAGE plpgsql AS
+          'BEGIN INSERT INTO log (hen) VALUES (NEW.id); RETURN NEW; END';
+        CREATE TRIGGER log AFTER INSERT ON hen FOR EACH ROW EXECUTE FUNCTION log()]]
+      db:isolate { by = "truncate" }
+      for i = 1, 3 do
+        it("starts from the same " .. i, function()
+          assert.row(db, [[SELECT id, a, twice FROM "odd %t ""%i"]]).equals { id = 1, a = 1, twice = 2 }
+          assert.table(db, "log").is_empty()
+          assert.row(db, "SELECT hen.id, hen.egg, egg.hen FROM hen, egg").equals { id = 1, egg = 1, hen = 1 }
+          assert.equal(2, db:value [[INSERT INTO "odd %t ""%i" (a) VALUES (5) RETURNING id]])
+          db:exec "INSERT INTO hen VALUES (2, 1)"
+        end)
+      end]=] })
+    db:exec "DROP DATABASE IF EXISTS knots WITH (FORCE)"
+    assert.equal(0, result.code, result.stdout)
+  end)
+
   it("by database gives each file one of its own, migrated and seeded, and drops it", function()
     local text = [[
       local sql = require "itlua.sql"
@@ -106,7 +137,8 @@ describe("isolation", function()
       local db
       for i = 1, 3 do
         it("starts from the same " .. i, function()
-          db = db or sql.connect("$URL"):isolate { by = "database", each = "test", migrations = "]] .. fs.realpath(MIGRATIONS) .. [[" }
+          db = db or sql.connect("$URL"):isolate { by = "database", each = "test",
+            migrations = "]] .. fs.realpath(MIGRATIONS) .. [[" }
           assert.equal(1, db:value "INSERT INTO customers (name) VALUES ('x') RETURNING id")
         end)
       end]] })
@@ -163,6 +195,43 @@ describe("isolation", function()
     assert.matches("1 row in customers   by \"leaves a customer\"", result.stdout, 1, true)
     assert.matches('by "leaves a transaction"[^\n]*\n +a transaction that is open: SELECT 1\n', result.stdout)
     assert.not_matches("by \"is tidy\"", result.stdout, 1, true)
+  end)
+
+  it("audits what a test adds to what was there, in a database of the file's own too", function()
+    local result = run_specs(server, { ["a_spec.lua"] = [[
+      local sql = require "itlua.sql"
+      local db = sql.connect("$URL"):isolate { by = "database", migrations = "]] .. fs.realpath(MIGRATIONS) .. [[",
+        seeds = { customers = { { id = 7, name = "seed" } } } }
+      it("is tidy", function() end)
+      it("leaves two", function() db:exec "INSERT INTO customers (name) VALUES ('a'), ('b')" end)
+      it("is tidy after it", function() end)
+      it("begins", function() db:exec "BEGIN"; db:exec "INSERT INTO customers (name) VALUES ('c')" end)
+      it("is tidy in it", function() end)
+      it("spoils it", function() pcall(db.exec, db, "SELEC") end)]],
+      ["b_spec.lua"] = [[
+      local db = require("itlua.sql").connect "$URL"
+      db:exec "INSERT INTO customers (name) VALUES ('seed')"
+      teardown(function() db:exec "TRUNCATE customers, orders" end)
+      describe("by truncation", function()
+        db:isolate { by = "truncate" }
+        it("is seeded", function() end)
+        it("leaves one more", function() db:exec "INSERT INTO customers (name) VALUES ('more')" end)
+        it("leaves its own open", function() db:exec "BEGIN" end)
+      end)]],
+      ["c_spec.lua"] = [[
+      local db = require("itlua.sql").connect "$URL"
+      db:isolate { by = "transaction" }
+      it("is undone", function() db:exec "INSERT INTO customers (name) VALUES ('undone')" end)
+      it("commits", function() db:exec "COMMIT" end)]] }, { "--audit", "-o", "terminal", "-j", "1", "--concurrency", "1" })
+    assert.equal(0, result.code, result.stdout)
+    assert.matches('2 rows in customers   by "leaves two"', result.stdout)
+    assert.matches('1 row in customers   by "leaves one more"', result.stdout)
+    assert.matches('by "begins"[^\n]*\n +1 row in customers\n +a transaction that is open', result.stdout)
+    assert.matches('a transaction that is open   by "leaves its own open"', result.stdout)
+    assert.matches('by "commits"[^\n]*\n +its transaction was ended in it: what it wrote stays', result.stdout)
+    for _, tidy in ipairs { "is tidy", "is tidy after it", "is tidy in it", "is seeded", "is undone" } do
+      assert.not_matches('by "' .. tidy .. '"', result.stdout, 1, true)
+    end
   end)
 
   it("keeps 200 files apart that run 8 at a time, shuffled #heavy", function()

@@ -25,7 +25,7 @@ end
 -- One statement asks all tables at once.
 local function union(names, each)
   local parts = {}
-  for i, name in ipairs(names) do parts[i] = each:gsub("%%t", name):gsub("%%i", tostring(i)) end
+  for i, name in ipairs(names) do parts[i] = each:gsub("%%i", tostring(i)):gsub("%%t", (name:gsub("%%", "%%%%"))) end
   return table.concat(parts, " UNION ALL ")
 end
 
@@ -63,23 +63,16 @@ function truncation.of(db)
   return self
 end
 
---- All tables of a database whose tables count as empty, for an audit only.
-function truncation.of_empty(db)
-  return setmetatable({ db = db, empty = names_of(db), seeded = {} }, Truncation)
-end
-
---- Tables that were empty and are not, with their rows.
+--- How many rows each table has.
 ---@param db itlua.sql.Connection
----@return { table: string, rows: integer }[]
-function Truncation:filled(db)
-  local found = {}
-  for _, row in ipairs(filled(db, self.empty)) do
-    if row.has then
-      local name = self.empty[row.place]
-      found[#found + 1] = { table = name, rows = db:value(("SELECT count(*) FROM %s"):format(name)) }
-    end
+---@return table<string, integer>
+function truncation.rows(db)
+  local names, counts = names_of(db), {}
+  if #names == 0 then return counts end
+  for _, row in ipairs(db:query(union(names, "SELECT %i AS place, count(*) AS rows FROM %t"))) do
+    counts[names[row.place]] = row.rows
   end
-  return found
+  return counts
 end
 
 -- A table can only be truncated with those that refer to it.
@@ -94,6 +87,18 @@ local function with_children(db, names)
   return list, seen
 end
 
+-- Without what is computed.
+local function columns_of(db, name)
+  return db:value([[SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute
+    WHERE attrelid = $1::text::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = '']], name)
+end
+
+-- The rows were there: no trigger has anything to do, and tables may refer to each other in a circle.
+local function without_triggers(db)
+  db:query [[SELECT set_config('session_replication_role', 'replica', true) FROM pg_roles
+    WHERE rolname = current_user AND rolsuper]]
+end
+
 --- Brings the tables back.
 function Truncation:restore()
   local db, touched = self.db, {}
@@ -105,13 +110,15 @@ function Truncation:restore()
   end
   if #touched == 0 then return end
   db:transaction(function()
+    without_triggers(db)
     local list, emptied = with_children(db, touched)
     db:exec(("TRUNCATE %s RESTART IDENTITY"):format(table.concat(list, ", ")))
     local copy_of = {}
     for i, name in ipairs(self.seeded) do copy_of[name] = "itlua_seeds.s" .. i end
     for _, name in ipairs(references.in_order(db, self.seeded)) do
       if emptied[name] then
-        db:exec(("INSERT INTO %s OVERRIDING SYSTEM VALUE SELECT * FROM %s"):format(name, copy_of[name]))
+        local columns = columns_of(db, name)
+        db:exec(("INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE SELECT %s FROM %s"):format(name, columns, columns, copy_of[name]))
         references.advance_sequences(db, name)
       end
     end
