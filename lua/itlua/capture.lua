@@ -222,8 +222,9 @@ end
 
 -- ---- waiting
 
-local function check_open(self)
+local function check_call(self, name, options)
   if self.closed then core.usage(("the capture of %s is closed"):format(self.name)) end
+  wait.check_options(options, name)
 end
 
 --- Waits for a record that matches and that no earlier wait_for has returned, and returns it. A timeout shows what did
@@ -232,7 +233,7 @@ end
 ---@param options? { timeout?: number } seconds; 5
 ---@return itlua.capture.Record
 function Capture:wait_for(wanted, options)
-  check_open(self)
+  check_call(self, "wait_for", options)
   matching.check("wait_for", wanted)
   local timeout = wait.seconds(options, "timeout", 5, "wait_for")
   return (wait.spanned(self, "wait_for", matching.words(wanted), function()
@@ -253,7 +254,7 @@ end
 ---@param options? { timeout?: number, match?: any } seconds; 5
 ---@return itlua.capture.Record[]
 function Capture:wait_for_count(count, options)
-  check_open(self)
+  check_call(self, "wait_for_count", options)
   if math.type(count) ~= "integer" or count < 0 then
     core.usage("wait_for_count needs how many, not " .. show.value(count))
   end
@@ -302,7 +303,7 @@ end
 ---@param options? { fence?: any, within?: number, timeout?: number } seconds; 1, and 10 for the fence
 ---@return string how     it is known
 function Capture:expect_none(wanted, options)
-  check_open(self)
+  check_call(self, "expect_none", options)
   matching.check("expect_none", wanted)
   return (wait.spanned(self, "expect_none", matching.words(wanted), function()
     local next_record, found = wait.unseen(self), nil
@@ -328,7 +329,7 @@ end
 ---@param options? { timeout?: number, fence?: any, within?: number } seconds; 5 (for the first), 1
 ---@return itlua.capture.Record
 function Capture:expect_once(wanted, options)
-  check_open(self)
+  check_call(self, "expect_once", options)
   matching.check("expect_once", wanted)
   local timeout = wait.seconds(options, "timeout", 5, "expect_once")
   return (wait.spanned(self, "expect_once", matching.words(wanted), function()
@@ -358,7 +359,7 @@ end
 ---@param options? { by?: string|fun(record: itlua.capture.Record): any, groups?: any[], timeout?: number } seconds; 5
 ---@return itlua.capture.Record[]|table<any, itlua.capture.Record[]>     those that matched; by key where `by` is given
 function Capture:expect_order(list, options)
-  check_open(self)
+  check_call(self, "expect_order", options)
   local groups = options and options.groups
   local by = order.check(list, options and options.by, groups)
   for _, wanted in ipairs(list) do matching.check("expect_order", wanted) end

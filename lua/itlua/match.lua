@@ -68,13 +68,25 @@ function match.subset(expected, actual)
   return #match.compare(expected, actual).entries == 0
 end
 
+local Words = { __name = "itlua.match.words", __tostring = function(self) return self.text end }
+
+-- The same with words instead of the matchers and functions in it.
+local function in_words(expected, depth)
+  local is, _, words = predicate(expected)
+  if is then return setmetatable({ text = words }, Words) end
+  if type(expected) ~= "table" or depth > 8 or debug.getmetatable(expected) then return expected end
+  local copy = {}
+  for key, value in next, expected do copy[key] = in_words(value, depth + 1) end
+  return copy
+end
+
 --- What is expected, in a few words.
 ---@param expected any
 ---@param limit? integer
 ---@return string
 function match.words(expected, limit)
-  local is, _, words = predicate(expected)
-  return is and words or show.value(expected, limit or 200)
+  local words = in_words(expected, 1)
+  return debug.getmetatable(words) == Words and words.text or show.value(words, limit or 200)
 end
 
 return match

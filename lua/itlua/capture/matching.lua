@@ -2,6 +2,7 @@
 
 local core = require "itlua.core"
 local match = require "itlua.match"
+local null = require "itlua.null"
 local show = require "itlua.show"
 
 local matching = {}
@@ -20,7 +21,7 @@ end
 ---@param name string     who was given it
 ---@param wanted any
 function matching.check(name, wanted)
-  local kind = type(wanted)
+  local kind = wanted ~= null and type(wanted)
   if kind == "userdata" or kind == "thread" then core.usage(("%s cannot match by %s"):format(name, show.value(wanted))) end
 end
 

@@ -101,6 +101,27 @@ function wait.unseen(self, untaken)
   end
 end
 
+local methods = {
+  wait_for = { timeout = true },
+  wait_for_count = { timeout = true, match = true },
+  expect_none = { fence = true, within = true, timeout = true },
+  expect_once = { fence = true, within = true, timeout = true },
+  expect_order = { by = true, groups = true, timeout = true },
+}
+
+--- A usage error where they are no options of this method.
+---@param options table?
+---@param name string
+---@param known? table<string, boolean>     those of the method of that name
+function wait.check_options(options, name, known)
+  known = known or methods[name]
+  if options == nil then return end
+  if type(options) ~= "table" then core.usage(("%s: options are a table, not %s"):format(name, show.value(options))) end
+  for option in pairs(options) do
+    if not known[option] then core.usage(("%s has no option %s"):format(name, show.value(option))) end
+  end
+end
+
 --- An option that is seconds.
 function wait.seconds(options, field, otherwise, name)
   local value = options and options[field]

@@ -159,12 +159,16 @@ local function beginning(connection, from)
   end
 end
 
+local known = { codec = true, from = true, isolation = true, filter = true, check = true, name = true, limit = true,
+  max_bytes = true }
+
 --- A capture of topics.
 ---@param connection itlua.kafka.Connection
 ---@param topics string[]
 ---@param options table
 ---@return itlua.kafka.Capture
 function capture.new(connection, topics, options)
+  wait.check_options(options, "capture", known)
   local source = setmetatable({
     connection = connection, topics = topics, name = table.concat(topics, ", "), starts = {}, queue = {},
     bell = core.bell(), codec = codec.of(options.codec), pushed = true,
@@ -183,7 +187,7 @@ function capture.new(connection, topics, options)
   source.reader:add(source)
   local given, checked = options.check, next(connection.checks) ~= nil
   local made = base.new(source, {
-    filter = options.filter, limit = options.limit,
+    filter = options.filter, limit = options.limit, max_bytes = options.max_bytes, name = options.name,
     check = checked and function(value, record)
       check(source, record)
       if given then return given(value, record) end

@@ -85,6 +85,21 @@ nothing that matches { id = 2, state = "paid", total = 9 } came on orders within
       assert.equal(2, err.nearest.n)
     end)
 
+    it("names matchers and functions in words", function()
+      local cap <close> = pushed()
+      local wanted = { id = match.is_number(), lines = { { sku = function() return false end } } }
+      local text = failure(cap.wait_for, cap, wanted, { timeout = 0 }).message
+      assert.matches("nothing that matches { id = is.number(), lines = { { sku = what the function at", text, 1, true)
+    end)
+
+    it("takes null for a value that is null", function()
+      local cap <close> = pushed()
+      local null = require "itlua.null"
+      push(cap, "else", null)
+      assert.equal(2, cap:wait_for(null).n)
+      assert.raises({ code = "UNEXPECTED_EVENT" }, function() cap:expect_none(null, { within = 0.01 }) end)
+    end)
+
     it("says when nothing came at all, and when no more can come", function()
       local cap <close> = pushed()
       assert.equal("nothing came on orders within 0 s\n  nothing came at all",
@@ -146,6 +161,11 @@ nothing that matches { id = 2, state = "paid", total = 9 } came on orders within
       local cap <close> = pushed()
       assert.raises({ message = "wait_for: timeout is seconds, not \"soon\"" },
         function() cap:wait_for("x", { timeout = "soon" }) end)
+      assert.raises({ message = "wait_for: options are a table, not 5" }, function() cap:wait_for("x", 5) end)
+      assert.raises({ message = "wait_for has no option \"timout\"" }, function() cap:wait_for("x", { timout = 5 }) end)
+      assert.raises({ message = "expect_none has no option \"fense\"" }, function() cap:expect_none("x", { fense = true }) end)
+      assert.raises({ message = "expect_once has no option \"match\"" }, function() cap:expect_once("x", { match = 1 }) end)
+      assert.raises({ message = "expect_order has no option \"key\"" }, function() cap:expect_order({ 1 }, { key = 1 }) end)
       assert.raises({ message = "wait_for cannot match by" }, function() cap:wait_for(io.stdout) end)
       assert.raises({ message = "capture.record needs a table" }, function() capture.record(7) end)
     end)

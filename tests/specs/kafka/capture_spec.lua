@@ -214,6 +214,15 @@ brokers.each("a capture", { "real", "embedded" }, function(connect, kind)
     assert.matches("id is no number", err.message)
   end)
 
+  it("takes a name and limits, and no option that there is not", function()
+    local topic = k:topic "limited"
+    local cap <close> = k:capture(topic, { name = "my own", max_bytes = 1000 })
+    assert.matches("^capture of my own", tostring(cap))
+    k:publish(topic, ("x"):rep(2000))
+    assert.raises({ code = "LIMIT", message = "raise the option max_bytes" }, function() cap:wait_for(nil, { timeout = 20 }) end)
+    assert.matches('capture has no option "filer"', brokers.failure(k.capture, k, topic, { filer = { id = 1 } }))
+  end)
+
   it("from the beginning sees what is there, too", function()
     local topic = k:topic "old"
     for i = 1, 5 do k:publish(topic, { i = i }, { partition = 0 }) end
