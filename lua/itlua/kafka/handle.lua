@@ -36,6 +36,30 @@ end
 
 local offered = false
 
+-- ---- errors in the words of who asked
+
+-- Without what librdkafka says for its own developers.
+local function plainer(text)
+  return (text:gsub(" %(after %d+ms in state .-suppressed%)", ""):gsub(" %(after %d+ms in state [^()]*%)", "")
+    :gsub("^Local: Broker transport failure: ", ""))
+end
+
+--- Calls a method of a handle; what it raises says what was tried.
+---@param own table
+---@param what string       "cannot read the offsets of orders"
+---@param fn function
+---@return any ...
+function handle.try(own, what, fn, ...)
+  local results = table.pack(pcall(fn, ...))
+  if results[1] then return table.unpack(results, 2, results.n) end
+  local err = results[2]
+  if core.is_error(err) ~= "kafka" then error(err, 0) end
+  local prefix = what and what .. ": " or ""
+  core.raise("kafka", err.code, prefix .. own.mask(plainer(err.message)), { op = err.op, cause = err })
+end
+
+-- ---- handles
+
 --- A new handle.
 ---@param own table                      of settings.of
 ---@param use "ask"|"producer"|"consumer"|"member"
@@ -46,9 +70,9 @@ function handle.open(own, use, more)
     policy.refuse("kafka", (use == "producer" and "publishing to " or "joining a consumer group at ") .. own.brokers)
   end
   if policy.network then policy.network.check_all("kafka", own.brokers) end
-  local client = kafka.open {
+  local client = handle.try(own, nil, kafka.open, {
     type = use == "ask" and "consumer" or use, brokers = own.brokers, config = settings.config(own, use, more),
-  }
+  })
   if not offered then
     offered = true
     evidence.offer_spans(tell, forget)
@@ -77,27 +101,5 @@ evidence.describe("kafka.publish", function(kept, span)
     offset = math.tointeger(tonumber(span.outcome:match "offset (%d+)")),
   }
 end)
-
--- ---- errors in the words of who asked
-
--- Without what librdkafka says for its own developers.
-local function plainer(text)
-  return (text:gsub(" %(after %d+ms in state .-suppressed%)", ""):gsub(" %(after %d+ms in state [^()]*%)", "")
-    :gsub("^Local: Broker transport failure: ", ""))
-end
-
---- Calls a method of a handle; what it raises says what was tried.
----@param own table
----@param what string       "cannot read the offsets of orders"
----@param fn function
----@return any ...
-function handle.try(own, what, fn, ...)
-  local results = table.pack(pcall(fn, ...))
-  if results[1] then return table.unpack(results, 2, results.n) end
-  local err = results[2]
-  if core.is_error(err) ~= "kafka" then error(err, 0) end
-  local prefix = what and what .. ": " or ""
-  core.raise("kafka", err.code, prefix .. own.mask(plainer(err.message)), { op = err.op, cause = err })
-end
 
 return handle

@@ -97,6 +97,7 @@ local hints = {
   UNKNOWN_TOPIC_OR_PART = "there is no such topic, and the broker makes none by itself: create_topic",
   _UNKNOWN_TOPIC = "there is no such topic, and the broker makes none by itself: create_topic",
   _UNKNOWN_PARTITION = "the topic has no such partition",
+  INVALID_RECORD = "a topic that is compacted takes none without a key",
   _QUEUE_FULL = "it is larger than queue.buffering.max.kbytes of this connection",
   TOPIC_EXCEPTION = "is that a name of a topic?",
 }

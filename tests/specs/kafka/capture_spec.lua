@@ -219,7 +219,7 @@ brokers.each("a capture", { "real", "embedded" }, function(connect, kind)
     local cap <close> = k:capture(topic, { name = "my own", max_bytes = 1000 })
     assert.matches("^capture of my own", tostring(cap))
     k:publish(topic, ("x"):rep(2000))
-    assert.raises({ code = "LIMIT", message = "raise the option max_bytes" }, function() cap:wait_for(nil, { timeout = 20 }) end)
+    assert.raises({ code = "LIMIT", message = "raise the option max_bytes" }, function() cap:wait_for(nil, patient) end)
     assert.matches('capture has no option "filer"', brokers.failure(k.capture, k, topic, { filer = { id = 1 } }))
   end)
 

@@ -16,6 +16,7 @@ brokers.each("topics", { "real" }, function(connect)
     assert.equal(0, topic.partitions[2].first)
     assert.equal(2, topic.partitions[2].end_offset)
     assert.equal("compact", topic.config["cleanup.policy"])
+    assert.matches("compacted takes none without a key", brokers.failure(k.publish, k, name, "no key").message)
     assert.same({ ["cleanup.policy"] = "compact", ["retention.ms"] = "60000" },
       { ["cleanup.policy"] = topic.set["cleanup.policy"], ["retention.ms"] = topic.set["retention.ms"] })
     local err = failure(k.create_topic, k, name)

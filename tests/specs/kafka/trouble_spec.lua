@@ -114,6 +114,8 @@ describe("a broker of our own", function()
     err = failure(kafka.connect, { brokers = own.brokers, config = { ["sasl.password"] = secret, ["sasl.mechanism"] = "NONE",
       ["security.protocol"] = "sasl_plaintext" } })
     assert.is_nil(tostring(err):find(secret, 1, true))
+    err = failure(kafka.connect, { brokers = own.brokers, sasl = { mechanism = secret, username = "ada", password = secret } })
+    assert.matches("Unsupported SASL mechanism: ***", err.message, 1, true)
   end)
 
   it("speaks TLS with who trusts its certificate", function()
