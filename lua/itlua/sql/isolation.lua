@@ -95,8 +95,15 @@ local function by_truncation(db, options)
   return db
 end
 
+-- What was told by a server that has ended, or is about to.
+local ended = { ECONNREFUSED = true, ENOENT = true, ["57P01"] = true, ["57P03"] = true }
+
+-- A file may have had a server of its own: the databases of one that stays are removed by whoever comes there next.
 local function drop_at_end(name, fn)
-  closing.at_end(("database %s: drop"):format(name), fn)
+  closing.at_end(("database %s: drop"):format(name), function()
+    local ok, err = pcall(fn)
+    if not ok and not (core.is_error(err) and ended[err.code]) then error(err, 0) end
+  end)
 end
 
 local function by_database(db, options)

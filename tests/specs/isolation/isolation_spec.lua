@@ -168,6 +168,24 @@ describe("isolation", function()
     assert.equal(0, db:value(OWN_DATABASES))
   end)
 
+  it("by database does not complain of a server that the file has ended", function()
+    local result = run_specs(server, { ["a_spec.lua"] = [[
+      local postgres, sql = require "tests.specs.sql.support.postgres", require "itlua.sql"
+      for _, each in ipairs { "file", "test" } do
+        describe("each " .. each, function()
+          local own, db
+          setup(function()
+            own = postgres.start()
+            db = sql.connect(own:url()):isolate { by = "database", each = each }
+          end)
+          teardown(function() own:stop() end)
+          for i = 1, 3 do it("works " .. i, function() assert.equal(1, db:value "SELECT 1") end) end
+        end)
+      end]] })
+    assert.equal(0, result.code, result.stdout)
+    assert.matches("6 successes / 0 failures / 0 errors", result.stdout, 1, true)
+  end)
+
   it("by database leaves nothing for long, even where a run was killed", function()
     local text = [[
       local db = require("itlua.sql").connect "$URL"
