@@ -16,6 +16,7 @@ local json = require "itlua.json"
 local named = require "itlua.fixture.named"
 local null = require "itlua.null"
 local references = require "itlua.sql.references"
+local show = require "itlua.show"
 
 local fixture = { define = named.define, use = named.use }
 
@@ -120,7 +121,10 @@ end
 local function collect(where)
   local loaded = { sql = {}, tables = {} }
   if type(where) == "table" then
-    for name, rows in pairs(where) do loaded.tables[name] = { { path = "(table)", rows = rows } } end
+    for name, rows in pairs(where) do
+      if type(rows) ~= "table" then wrong("(table)", ("table '%s' holds no rows"):format(name)) end
+      loaded.tables[name] = { { path = "(table)", rows = rows } }
+    end
   elseif fs.exists(where) == "folder" then
     for _, entry in ipairs(fs.list(where)) do
       local name = type(entry) == "table" and entry.name or entry
@@ -135,6 +139,10 @@ end
 -- ---- rows to tables, parents before children
 
 local function insert(db, name, row, path, label)
+  if type(row) ~= "table" then
+    wrong(path, ("%s %s is %s, not a row: rows stand in a list or by names of their own below their table's name"):format(name,
+      label, show.value(row)))
+  end
   local ok, result = pcall(insertion.row, db, name, row)
   if ok then return result end
   if core.is_error(result) ~= "sql" then error(result, 0) end
@@ -159,6 +167,9 @@ end
 ---@param where string|table<string, table>
 ---@return table<string, table> rows by table, then by place or name
 function fixture.load(db, where)
+  if type(where) ~= "table" and type(where) ~= "string" then
+    core.usage("fixture.load needs a folder, a file or a table of rows, not " .. show.kind(where))
+  end
   local loaded, result = collect(where), {}
   db:transaction(function()
     for _, path in ipairs(loaded.sql) do

@@ -1,5 +1,8 @@
 --- What refers to what: tables in the order of their foreign keys, and the sequences behind their columns.
 
+local null = require "itlua.null"
+local show = require "itlua.show"
+
 local references = {}
 
 local query = [[
@@ -18,13 +21,26 @@ function references.children(db)
   return children
 end
 
+-- By the names that constraints have for tables, those that they were given as: orders, public.orders.
+local function given_as(db, names)
+  local wanted, texts = {}, {}
+  for i, name in ipairs(names) do texts[i] = db:identifier(name) end
+  local known = db:query([[SELECT to_regclass(given)::text AS name
+    FROM unnest($1::text[]) WITH ORDINALITY u (given, n) ORDER BY n]], texts)
+  for i, name in ipairs(names) do
+    local key = known[i].name ~= null and known[i].name or name
+    wanted[key] = wanted[key] or {}
+    table.insert(wanted[key], name)
+  end
+  return wanted
+end
+
 --- The tables in an order in which rows may be inserted: what is referred to comes first.
 ---@param db itlua.sql.Database
 ---@param names string[]
 ---@return string[]
 function references.in_order(db, names)
-  local wanted, parents, order, state = {}, {}, {}, {}
-  for _, name in ipairs(names) do wanted[name] = true end
+  local wanted, parents, order, state = given_as(db, names), {}, {}, {}
   for _, row in ipairs(db:query(query)) do
     parents[row.child] = parents[row.child] or {}
     table.insert(parents[row.child], row.parent)
@@ -33,11 +49,9 @@ function references.in_order(db, names)
     if state[name] then return end -- done, or a cycle: those constraints have to be deferrable
     state[name] = true
     for _, parent in ipairs(parents[name] or {}) do visit(parent) end
-    if wanted[name] then order[#order + 1] = name end
+    for _, given in ipairs(wanted[name] or {}) do order[#order + 1] = given end
   end
-  local sorted = table.move(names, 1, #names, 1, {})
-  table.sort(sorted)
-  for _, name in ipairs(sorted) do visit(name) end
+  for _, name in ipairs(show.keys(wanted)) do visit(name) end
   return order
 end
 

@@ -133,6 +133,10 @@ describe("factories", function()
         })
         assert.equal(7, rows.customers.ada.id)
         assert.equal("1.00", rows.orders[1].total)
+        rows = fixture.load(db, {
+          ["public.orders"] = { { customer_id = 8, total = 2 } }, customers = { { id = 8, name = "Bo" } },
+        })
+        assert.equal(8, rows["public.orders"][1].customer_id)
       end)
 
       it("are loaded whole or not at all, and name the row", function()
@@ -155,6 +159,9 @@ describe("factories", function()
         assert.matches("customers.csv: line 2: a quote is not closed", load("customers.csv", 'id,name\n1,"a\n'), 1, true)
         assert.matches("bad.json: ", load("bad.json", "{"), 1, true)
         assert.matches("bad.yaml: line 1", load("bad.yaml", "a: ]"), 1, true)
+        assert.matches("orders.yaml: first total is 3, not a row", load("orders.yaml", "first:\n  total: 3\n"), 1, true)
+        assert.matches("table 'orders' holds no rows",
+          assert.raises({ kind = "fixture" }, fixture.load, db, { orders = 5 }).message, 1, true)
         assert.matches("bad.sql: ", load("bad.sql", "SELEC 1"), 1, true)
         assert.matches("is no fixture", load("bad.txt", ""), 1, true)
       end)
