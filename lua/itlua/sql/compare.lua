@@ -32,6 +32,9 @@ local function rows_of(source, which)
   if type(source) == "function" then return source end
   if type(source) == "table" then
     if Database.is(source[1]) then return rows_of_database(source) end
+    if Database.is(source) then
+      core.usage(("sql.compare: the %s is a connection; { db, \"orders\" } are rows of it"):format(which))
+    end
     local mt = getmetatable(source)
     if mt and mt.__call then return source end
     local i = 0

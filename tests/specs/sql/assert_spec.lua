@@ -208,6 +208,11 @@ The nearest of 3 rows:
       assert.equal("the same 3 rows", tostring(sql.compare({ other, "orders" }, { other, "orders" })))
     end)
 
+    it("takes no connection for rows", function()
+      assert.matches('the second is a connection; { db, "orders" } are rows of it',
+        failure(function() sql.compare({}, db) end), 1, true)
+    end)
+
     it("looks at the columns it is told to, after a function of one's own", function()
       local a, b = { { id = 1, v = "x", at = 1 } }, { { id = 1.0, v = "X", at = 2 } }
       assert.is_false(sql.compare(a, b, { key = "id" }).equal)
