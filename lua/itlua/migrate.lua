@@ -5,12 +5,18 @@
 --     assert.migrations(db, "db/migrations").reversible()
 --
 -- Errors have kind "migration": FAILED (with file, line and statement; nothing of it is left), CHANGED (an applied file was
--- edited), MISSING (an applied one is gone), NO_WAY_DOWN, UNKNOWN_VERSION, FOLDER, COMMAND.
+-- edited), MISSING (an applied one is gone), NO_WAY_DOWN, UNKNOWN_VERSION, FOLDER, COMMAND, APPLIED (nothing left to try).
 
+local address = require "itlua.sql.address"
 local core = require "itlua.core"
+local encode = require "itlua.encode"
 local folder = require "itlua.migrate.folder"
+local fs = require "itlua.fs"
+local identity = require "itlua.identity"
 local process = require "itlua.process"
 local schema = require "itlua.migrate.schema"
+local show = require "itlua.show"
+local task = require "itlua.task"
 
 local migrate = {}
 
@@ -23,9 +29,12 @@ Migrations.__index = Migrations
 local TABLE = "itlua_migrations"
 local LOCK = 7235419230 -- any number: one run at a time on a database
 
---- The migrations of a folder for a database. With `command` instead of `folder`, a project's own tool is run by up().
+--- The migrations of a folder for a database. With `command` instead of `folder`, a project's own tool is run by up(): it finds
+--- the database in DATABASE_URL and in PGHOST, PGPORT, PGUSER, PGPASSWORD and PGDATABASE. `files` names files or folders that
+--- it reads: while they are the same, db:isolate { by = "database" } takes what it has made for what it would make.
 ---@param db itlua.sql.Database
----@param where string|{ folder?: string, table?: string, command?: string[]|string, env?: table, cwd?: string }
+---@param where string|{ folder?: string, table?: string, command?: string[]|string, env?: table, cwd?: string,
+--- files?: string|string[] }
 ---@return itlua.migrate.Migrations
 function migrate.open(db, where)
   local options = type(where) == "string" and { folder = where } or where
@@ -57,11 +66,12 @@ local function applied(self)
   return by_version
 end
 
--- One at a time, however many start at once.
+-- One at a time, however many start at once. Asked for again and again: who waits for it in a statement is waited for by
+-- CREATE INDEX CONCURRENTLY.
 local function locked(self, fn)
-  self.db:exec("SELECT pg_advisory_lock($1)", LOCK)
+  while not self.db:value("SELECT pg_try_advisory_lock($1)", LOCK) do task.sleep(0.05) end
   local results = table.pack(pcall(fn))
-  pcall(self.db.exec, self.db, "SELECT pg_advisory_unlock($1)", LOCK)
+  pcall(task.shield, 5, self.db.exec, self.db, "SELECT pg_advisory_unlock($1)", LOCK)
   if not results[1] then error(results[2], 0) end
   return table.unpack(results, 2, results.n)
 end
@@ -119,7 +129,9 @@ local function position_of(self, version)
 end
 
 local function run_command(self)
-  local result = process.run { command = self.options.command, env = self.options.env, cwd = self.options.cwd, merge = true,
+  local env = self.db.address and address.environment(self.db.address) or {}
+  for name, value in pairs(self.options.env or {}) do env[name] = value end
+  local result = process.run { command = self.options.command, env = env, cwd = self.options.cwd, merge = true,
     timeout = 300 }
   if result.code ~= 0 then
     core.raise("migration", "COMMAND", ("the migrations' command ended with code %d\n%s"):format(result.code, result.stdout))
@@ -205,23 +217,42 @@ function Migrations:verify()
   end
 end
 
+-- What a tool does cannot be known: what it was told, and the files that it is said to read.
+local function fingerprint_of_command(options)
+  local command = type(options.command) == "table" and options.command or { options.command }
+  local parts = { table.concat(command, "\0"), options.cwd or "" }
+  for _, name in ipairs(show.keys(options.env or {})) do parts[#parts + 1] = name .. "=" .. options.env[name] end
+  if not options.files then return table.concat(parts, "\0") .. "\0" .. identity.current().text, false end
+  for _, path in ipairs(type(options.files) == "table" and options.files or { options.files }) do
+    local list = fs.exists(path) == "folder" and fs.list(path) or { "" }
+    for _, name in ipairs(list) do
+      local file = name == "" and path or fs.join(path, name)
+      if fs.exists(file) == "file" then parts[#parts + 1] = name .. "\0" .. encode.sha256(fs.read(file)) end
+    end
+  end
+  return table.concat(parts, "\0"), true
+end
+
 --- A word for the migrations as they are: the same folder gives the same, any change another.
 ---@return string
+---@return boolean lasting     another process has the same word for them
 function Migrations:fingerprint()
+  if self.options.command then return fingerprint_of_command(self.options) end
   local parts = {}
   for i, migration in ipairs(self.list) do parts[i] = migration.version .. migration.checksum end
-  return table.concat(parts, " ")
+  return table.concat(parts, " "), true
 end
 
 --- Applies each not yet applied migration, takes it back, applies it again, and compares the schema: nil when every way down
---- leads back to where it began, else the first that does not.
+--- leads back to where it began, else the first that does not. Raises where there is none that could be tried.
 ---@return nil|{ migration: itlua.migrate.Migration, after: "down"|"up", differences: string[] }
 function Migrations:find_irreversible()
   return locked(self, function()
     prepare(self)
-    local done = applied(self)
+    local done, tried = applied(self), 0
     for _, migration in ipairs(self.list) do
       if not done[migration.version] then
+        tried = tried + 1
         local before = schema.describe(self.db, self.table_name)
         apply(self, migration)
         local above = schema.describe(self.db, self.table_name)
@@ -232,6 +263,10 @@ function Migrations:find_irreversible()
         differences = schema.diff(above, schema.describe(self.db, self.table_name))
         if #differences > 0 then return { migration = migration, after = "up", differences = differences } end
       end
+    end
+    if tried == 0 then
+      core.raise("migration", "APPLIED", #self.list == 0 and "there are no migrations that could be tried"
+        or "all migrations are applied already: whether they are reversible is tried on a database without them")
     end
     return nil
   end)

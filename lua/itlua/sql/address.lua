@@ -3,6 +3,7 @@
 
 local core = require "itlua.core"
 local dns = require "itlua.dns"
+local encode = require "itlua.encode"
 local show = require "itlua.show"
 local sql_core = require "itlua.sql.core"
 
@@ -75,6 +76,20 @@ function address.label(found)
   local user = found.user and found.user .. "@" or ""
   if not host:find "," and not port:find "," then host = host .. ":" .. port end
   return ("postgresql://%s%s/%s"):format(user, host, name)
+end
+
+--- The environment in which other programs find it: DATABASE_URL, and libpq's own variables.
+---@param found table     keywords
+---@return table<string, string>
+function address.environment(found)
+  local host, name = found.host or found.hostaddr or "", found.dbname or ""
+  local who = found.user and encode.url(found.user) .. (found.password and ":" .. encode.url(found.password) or "") .. "@" or ""
+  local where = host:find ":" and not host:find "," and "[" .. host .. "]" or host
+  local url = host:find "^[/@]" and ("postgresql://%s/%s?host=%s&port=%s"):format(who, encode.url(name), encode.url(host),
+    found.port or "5432") or ("postgresql://%s%s:%s/%s"):format(who, where, found.port or "5432", encode.url(name))
+  return {
+    DATABASE_URL = url, PGHOST = host, PGPORT = found.port, PGUSER = found.user, PGPASSWORD = found.password, PGDATABASE = name,
+  }
 end
 
 local function split(list)

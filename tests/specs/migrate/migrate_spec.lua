@@ -174,6 +174,51 @@ describe("migrations", function()
     assert.matches("ended with code 3\nno such table", err.message, 1, true)
   end)
 
+  it("of a project's own tool find the database in their environment, also where it is a clone", function()
+    local copy <close> = fs.tempdir()
+    local tool = fs.join(copy.path, "tool.lua")
+    fs.write(tool, [[
+      local sql = require "itlua.sql"
+      local db <close> = sql.connect(os.getenv "DATABASE_URL")
+      assert(db:info().database == os.getenv "PGDATABASE" and db:info().user == os.getenv "PGUSER")
+      db:exec "CREATE TABLE by_tool (id int)"]])
+    local command = { process.self(), "exec", tool }
+    migrate.open(db, { command = command }):up()
+    assert.table(db, "by_tool").is_empty()
+    for _, files in ipairs { false, tool } do
+      local own = db:isolate { by = "database", migrations = { command = command, files = files or nil } }
+      assert.not_equal("migrated", own:info().database)
+      assert.table(own, "by_tool").is_empty()
+    end
+  end)
+
+  it("let go of a database where their time is over in the middle", function()
+    local copy <close> = fs.tempdir()
+    fs.write(fs.join(copy.path, "1_slow.up.sql"), "SELECT pg_sleep(30)")
+    assert.raises({ kind = "timeout" }, task.timeout, 0.3, function() migrate.open(db, copy.path):up() end)
+    local other <close> = db:clone()
+    assert.same({ "001", "002" }, task.timeout(20, function() return migrate.open(other, folder .. "shop"):up() end))
+  end)
+
+  it("may build indexes beside the tables' users, where several runs begin at once", function()
+    local copy <close> = fs.tempdir()
+    fs.write(fs.join(copy.path, "1_a.up.sql"), "CREATE TABLE a (id int)")
+    fs.write(fs.join(copy.path, "2_b.up.sql"), "-- transaction:false\nCREATE INDEX CONCURRENTLY b ON a (id)")
+    local other <close> = db:clone()
+    local done = task.all {
+      function() return #migrate.open(db, copy.path):up() end, function() return #migrate.open(other, copy.path):up() end,
+    }
+    assert.equal(2, done[1] + done[2])
+  end)
+
+  it("are not called reversible where none could be tried", function()
+    migrate.open(db, folder .. "shop"):up()
+    local err = assert.raises({ kind = "migration", code = "APPLIED" }, function()
+      assert.migrations(db, folder .. "shop").reversible()
+    end)
+    assert.matches("all migrations are applied already", err.message, 1, true)
+  end)
+
   it("are refused where two have one version or one has none", function()
     local copy <close> = fs.tempdir()
     fs.write(fs.join(copy.path, "1_a.up.sql"), "SELECT 1")

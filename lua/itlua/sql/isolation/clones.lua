@@ -14,6 +14,7 @@ local clones = {}
 ---@class itlua.sql.Clones
 ---@field private admin itlua.sql.Connection   to the server's maintenance database
 ---@field private template string
+---@field private lasting boolean   the template serves other runs, too
 local Clones = {}
 Clones.__index = Clones
 
@@ -46,7 +47,7 @@ end
 
 -- The connection for what is done to the server; another one where it was lost, as when the server was restarted.
 local function admin_of(self)
-  local state = self.admin:state()
+  local state = self.admin:lives() and "idle" or self.admin:state()
   if state == "lost" or state == "closed" then self.admin = connect_to(self.origin, "postgres") end
   return self.admin
 end
@@ -70,7 +71,7 @@ local function build(self, db, options)
     pcall(self.admin.exec, self.admin, ("DROP DATABASE IF EXISTS %s WITH (FORCE)"):format(making))
     error(err, 0)
   end
-  owned.unmark(self.admin, making)
+  if self.lasting then owned.unmark(self.admin, making) end
   self.admin:exec(("ALTER DATABASE %s RENAME TO %s"):format(making, self.template))
 end
 
@@ -105,12 +106,16 @@ end
 
 ---@private
 function clones.prepare(db, options)
-  local state = describe_seeds(options.seeds)
-  if options.migrations then state = migrate.open(db, options.migrations):fingerprint() .. "\0" .. state end
+  local state, lasting = describe_seeds(options.seeds), true
+  if options.migrations then
+    local word
+    word, lasting = migrate.open(db, options.migrations):fingerprint()
+    state = word .. "\0" .. state
+  end
   local hash = encode.hex(encode.sha256(state)):sub(1, 16)
   local self = setmetatable({
     origin = db, admin = connect_to(db, "postgres"), template = "itlua_template_" .. hash, ready = "itlua_ready_" .. hash,
-    warm = options.warm or 2, filling = { now = false },
+    warm = lasting and options.warm or lasting and 2 or 0, lasting = lasting, filling = { now = false },
   }, Clones)
   owned.sweep(self.admin)
   ensure_template(self, db, options)
@@ -229,7 +234,7 @@ end
 function Clones:put_back(own)
   own:close()
   local name = own.database_name
-  local kept = #waiting(self) <= self.warm and pcall(function()
+  local kept = self.warm > 0 and #waiting(self) <= self.warm and pcall(function()
     owned.unmark(self.admin, name)
     self.admin:exec(("ALTER DATABASE %s RENAME TO %s"):format(name, unique(self.ready)))
   end)
