@@ -71,10 +71,16 @@ end
 ---@return itlua.redis.client
 function redis.connect(target)
   local options = type(target) == "string" and address.parse(target) or target or {}
+  if type(options) ~= "table" then scheduler.usage("redis.connect needs a URL or a table, not a " .. type(options)) end
   if options.url then -- a URL, and what it cannot say
     local merged = address.parse(options.url)
     for key, value in pairs(options) do merged[key] = value end
     options, merged.url = merged, nil
+  end
+  for _, name in ipairs { "port", "database", "max_reply" } do
+    if options[name] and not math.tointeger(options[name]) then
+      scheduler.usage(("redis.connect: %s must be a whole number, not %s"):format(name, tostring(options[name])))
+    end
   end
   local scope = scheduler.enter(options.timeout or 10)
   local ok, connection = pcall(function() return login(open(options), options) end)

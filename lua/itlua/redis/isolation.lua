@@ -37,9 +37,17 @@ end
 
 -- A transaction that the test has left open is given up, or all that follows would only be queued.
 local function end_transaction(client)
-  if not client.connection:alive() or client:ping() ~= "QUEUED" then return {} end
+  local there, said = pcall(client.ping, client) -- the test may have lost the connection
+  if not there or said ~= "QUEUED" then return {} end
   client:discard()
   return { "a transaction that is open" }
+end
+
+-- The handle has another connection where its own is gone: the server was restarted, or somebody has closed it.
+local function revive(client)
+  if client.connection:alive() then return false end
+  client.connection = require("itlua.redis").connect(client.options).connection
+  return true
 end
 
 -- The file keeps its number, however long it takes.
@@ -59,7 +67,10 @@ local function by_database(client, options)
   client:select(number)
   client:flushdb()
   run.before_test(function()
-    if core.now() - renewed > SECONDS / 10 then
+    if revive(client) and client:select(0) and client:get(CLAIM .. number) ~= token then -- it has forgotten who has which
+      number, token = claim(client)
+      renewed = core.now()
+    elseif core.now() - renewed > SECONDS / 10 then
       renew(client, number, token)
       renewed = core.now()
     end
@@ -68,13 +79,16 @@ local function by_database(client, options)
   end)
   run.after_test(function()
     local lines = end_transaction(client)
-    return options.audit and audit(client, client:keys_matching "*", lines) or nil
+    return options.audit and client.connection:alive() and audit(client, client:keys_matching "*", lines) or nil
   end)
   closing.at_end(("Redis database %d of %s: give back"):format(number, client.address), function()
+    if not pcall(revive, client) then return end -- with the server it is gone
+    client:select(0)
+    if client:get(CLAIM .. number) ~= token then return end
     client:select(number)
     client:flushdb()
     client:select(0)
-    if client:get(CLAIM .. number) == token then client:del(CLAIM .. number) end
+    client:del(CLAIM .. number)
   end)
   return client
 end
@@ -91,8 +105,10 @@ end
 
 local function by_prefix(client, options)
   client.prefix = options.prefix or ("itlua:%s:"):format(encode.hex(encode.random(5)))
+  run.before_test(function() revive(client) end)
   run.after_test(function()
     local lines = end_transaction(client)
+    if not pcall(revive, client) then return end -- with the server it is gone
     if options.audit then audit(client, own_keys(client), lines) end
     remove(client)
     return options.audit and lines or nil

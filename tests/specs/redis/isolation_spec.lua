@@ -70,6 +70,41 @@ describe("redis isolation", function()
     r:flushdb()
   end)
 
+  it("goes on where the connection was lost or closed, and does not complain of a server that is gone", function()
+    local text = [[
+      local redis, servers = require "itlua.redis", require "tests.specs.redis.server"
+      local own = servers.start()
+      local other = redis.connect(own.url)
+      for _, by in ipairs { "database", "prefix" } do
+        describe(by, function()
+          local r
+          setup(function() r = redis.connect(own.url):isolate { by = by } end)
+          teardown(function() r:close() end)
+          it("loses it", function()
+            r:set(r:key "a", 1)
+            pcall(r.client_kill, r, "ID", r:client_id(), "SKIPME", "no")
+          end)
+          it("has another", function()
+            assert.same({}, r:keys_matching(r:key "*"))
+            r:set(r:key "a", 1)
+            if by == "database" then other:flushall() end -- as a restart would
+            r:close()
+          end)
+          it("has another again", function()
+            assert.same({}, r:keys_matching(r:key "*"))
+            assert.equal(by == "database", r.database > 0)
+          end)
+        end)
+      end
+      teardown(function() $END end)]]
+    local result = run_specs(server.url, {
+      ["a_spec.lua"] = text:gsub("$END", "own.process:close()"),
+      ["b_spec.lua"] = text:gsub("$END", [[assert.same({ "itlua:database:1" }, other:keys_matching "*")]]),
+    })
+    assert.equal(0, result.code, result.stdout)
+    assert.matches("12 successes / 0 failures / 0 errors", result.stdout, 1, true)
+  end)
+
   it("by prefix: keys of the file's own, removed after each test", function()
     local result = run_specs(server.url, { ["a_spec.lua"] = [[
       local r = require("itlua.redis").connect "$URL"

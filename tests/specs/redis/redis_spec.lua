@@ -343,6 +343,9 @@ describe("redis", function()
     end)
 
     it("says what is wrong with where it should go", function()
+      assert.matches("redis_spec.lua:%d+: redis.connect needs a URL or a table",
+        tostring(failure(function() redis.connect(5) end)))
+      assert.matches("port must be a whole number, not x", tostring(failure(redis.connect, { port = "x" })))
       local err = failure(redis.connect, "redis://127.0.0.1:1")
       assert.equal("ECONNREFUSED", err.code)
       assert.matches("cannot connect to Redis at 127.0.0.1:1", err.message, 1, true)
