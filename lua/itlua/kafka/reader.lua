@@ -133,6 +133,38 @@ local function assign(self, list)
   introduce(self, new)
 end
 
+-- Nothing more comes to those that read it. Who begins after that begins anew: offsets may mean other records now.
+local function fail(self, name, code, text)
+  local topic = self.topics[name]
+  if not topic then return end
+  self.topics[name] = nil
+  local read = {}
+  for id in pairs(topic.partitions) do read[#read + 1] = { topic = name, partition = id } end
+  if #read > 0 then pcall(self.client.unassign, self.client, read) end
+  for _, source in ipairs { table.unpack(topic.sources) } do source.capture:fail(core.error_new("kafka", code, text)) end
+end
+
+local function made_anew(self, name, partition, offset)
+  fail(self, name, "OFFSET_OUT_OF_RANGE",
+    ("%s[%d] no longer has what follows offset %s: the topic was deleted and made anew, or its records were removed%s")
+    :format(name, partition, offset or "?",
+      self.connection.embedded and " (an embedded broker keeps 5 MB or 100,000 records a partition)" or ""))
+end
+
+-- The ends of partitions. One that ends before what was read of it before is another partition of that name.
+local function ends_now(self, partitions)
+  local before = {}
+  for i, p in ipairs(partitions) do
+    local known = self.topics[p.topic] and self.topics[p.topic].partitions[p.partition]
+    before[i] = known and known.next or 0
+  end
+  local list = ends_of(self, partitions)
+  for i, p in ipairs(list) do
+    if p.offset < before[i] then made_anew(self, p.topic, p.partition, before[i]) end
+  end
+  return list
+end
+
 -- Where one capture alone reads, the binding leaves out for it what its filter would. A read that waits has this very
 -- table: it is changed in place.
 local function share_words(self)
@@ -146,7 +178,7 @@ end
 
 local function add(self, source)
   local partitions, missing = look(self, source.topics)
-  local list = source.from and source.from(partitions) or ends_of(self, partitions)
+  local list = source.from and source.from(partitions) or ends_now(self, partitions)
   assign(self, list)
   for _, p in ipairs(list) do
     local starts = source.starts[p.topic] or {}
@@ -238,11 +270,6 @@ end
 
 -- ---- what comes
 
-local function fail(self, name, err)
-  local topic = self.topics[name]
-  for _, source in ipairs(topic and { table.unpack(topic.sources) } or {}) do source.capture:fail(err) end
-end
-
 -- Whether the topic is gone for good is asked: a broker that has just learned of it may not know it yet.
 local function look_into(self, event)
   local names = { event.topic }
@@ -251,8 +278,7 @@ local function look_into(self, event)
     if ok and #partitions > 0 then return end
     core.sleep(0.1)
   end
-  fail(self, event.topic, core.error_new("kafka", "UNKNOWN_TOPIC_OR_PART",
-    ("the topic %s was deleted during the capture"):format(event.topic)))
+  fail(self, event.topic, "UNKNOWN_TOPIC_OR_PART", ("the topic %s was deleted during the capture"):format(event.topic))
 end
 
 local function on_error(self, event)
@@ -260,13 +286,10 @@ local function on_error(self, event)
     core.daemon(look_into, self, event)
   elseif event.error == "_AUTO_OFFSET_RESET" or event.error == "OFFSET_OUT_OF_RANGE" then
     local partition = self.topics[event.topic] and self.topics[event.topic].partitions[event.partition]
-    fail(self, event.topic, core.error_new("kafka", "OFFSET_OUT_OF_RANGE",
-      ("%s[%d] no longer has what follows offset %s: the topic was deleted and made anew, or its records were removed%s")
-      :format(event.topic, event.partition, partition and partition.next or "?",
-        self.connection.embedded and " (an embedded broker keeps 5 MB or 100,000 records a partition)" or "")))
+    made_anew(self, event.topic, event.partition, partition and partition.next)
   elseif event.topic then
-    fail(self, event.topic, core.error_new("kafka", event.error,
-      ("reading %s[%d]: %s"):format(event.topic, event.partition, self.own.mask(event.message))))
+    fail(self, event.topic, event.error,
+      ("reading %s[%d]: %s"):format(event.topic, event.partition, self.own.mask(event.message)))
   end
 end
 

@@ -112,6 +112,7 @@ function Connection:add_partitions(name, count)
   topics.needs_broker(self, "add_partitions")
   raise_first(handle.try(self.own, "cannot add partitions to " .. name, self.ask.create_partitions, self.ask, name, count, 30),
     "add partitions to")
+  publish.forget(self, name)
   until_known(self, name, count, 30)
 end
 
