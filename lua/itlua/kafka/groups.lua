@@ -6,6 +6,7 @@ local handle = require "itlua.kafka.handle"
 local policy = require "itlua.policy"
 local show = require "itlua.show"
 local topics = require "itlua.kafka.topics"
+local wait = require "itlua.capture.wait"
 
 ---@class itlua.kafka.Lag
 ---@field total integer
@@ -112,7 +113,9 @@ end
 -- ---- until it has caught up
 
 local function members_in_words(self, group)
+  local scope = core.enter(2) -- the time is over already
   local ok, found = pcall(self.describe_group, self, group)
+  core.leave(scope)
   if not ok then return nil end
   local n = #found.members
   if n == 0 then return ("the group %s has no members (state %s): nobody consumes"):format(group, found.state) end
@@ -127,11 +130,16 @@ local function stuck(self, group, topic, targets, committed, timeout)
   local lines = { ("the group %s has not consumed %s within %.6g s"):format(group, topic, timeout) }
   for _, p in ipairs(targets) do
     local own = committed[place(p)]
-    if p.first < p.offset and (own or p.first) < p.offset then
+    if p.first and p.first < p.offset and (own or p.first) < p.offset then
       lines[#lines + 1] = ("    %s: committed %s of %d"):format(place(p), own or "nothing", p.offset)
     end
   end
-  lines[#lines + 1] = members_in_words(self, group)
+  local code, text = self.ask:trouble()
+  if targets[1] and targets[1].first then
+    lines[#lines + 1] = members_in_words(self, group)
+  elseif code then
+    lines[#lines + 1] = "no broker answers: " .. self.own.mask(text)
+  end
   core.raise("timeout", "NOT_CONSUMED", table.concat(lines, "\n"), { op = "kafka.wait_until_consumed" })
 end
 
@@ -173,13 +181,14 @@ end
 ---@param options? { timeout?: number } seconds; 10
 function Connection:wait_until_consumed(group, topic, options)
   check_group(group)
-  local timeout = options and options.timeout or 10
-  local targets = with_offset(self, partitions_of(self, topic), "end")
-  for i, p in ipairs(with_offset(self, targets, "beginning")) do targets[i].first = p.offset end
-  local committed = {}
+  wait.check_options(options, "wait_until_consumed", { timeout = true })
+  local timeout = wait.seconds(options, "timeout", 10, "wait_until_consumed")
+  local targets, committed = {}, {}
   local span = core.span("kafka.wait_until_consumed", ("%s by %s"):format(topic, group))
   local scope, silent = core.enter(timeout), core.silence(true)
   local ok, err = pcall(function()
+    targets = with_offset(self, partitions_of(self, topic), "end")
+    for i, p in ipairs(with_offset(self, targets, "beginning")) do targets[i].first = p.offset end
     local before, since = nil, core.now()
     while true do
       committed = committed_of(self, group, targets)
