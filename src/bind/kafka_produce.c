@@ -211,10 +211,12 @@ static outgoing outgoing_of(lua_State *L, lua_Integer i, const char *topic) {
   return out;
 }
 
-/* Nearly all records of a list go to the topic of the one before, without headers or time: librdkafka takes such together. */
+/* Nearly all records of a list go where the one before went, without headers or time: librdkafka takes such together. Not
+   those of several partitions (RD_KAFKA_MSG_F_PARTITION): one that the topic does not have stays in its queue for ever. */
 enum { BATCH = 256 }; /* records */
 typedef struct batch {
   rd_kafka_topic_t *topic; /* theirs, or NULL */
+  int32_t partition;       /* theirs */
   kafka_ack *acks;         /* theirs, one behind the other */
   size_t sent;             /* with this and those before */
   int count;
@@ -226,8 +228,7 @@ typedef struct batch {
 static bool send_batch(kafka_client *c, batch *b) {
   bool room = true;
   if (!b->count) return room;
-  rd_kafka_produce_batch(b->topic, RD_KAFKA_PARTITION_UA,
-                         RD_KAFKA_MSG_F_COPY | RD_KAFKA_MSG_F_PARTITION, b->messages, b->count);
+  rd_kafka_produce_batch(b->topic, b->partition, RD_KAFKA_MSG_F_COPY, b->messages, b->count);
   for (int i = 0; i < b->count; i++) {
     rd_kafka_resp_err_t error = b->messages[i].err;
     if (!error) b->sent++;
@@ -243,7 +244,6 @@ static bool send_batch(kafka_client *c, batch *b) {
 static void add_to_batch(batch *b, const outgoing *out, kafka_ack *ack) {
   if (!b->count) b->acks = ack;
   b->messages[b->count++] = (rd_kafka_message_t){
-      .partition = out->partition,
       .payload = unconst(out->value),
       .len = out->value_size,
       .key = unconst(out->key),
@@ -261,13 +261,15 @@ static rd_kafka_resp_err_t send_alone(lua_State *L, kafka_client *c, batch *b, c
   return error;
 }
 
-/* The batch is of this topic from now on. */
-static rd_kafka_resp_err_t turn_to(kafka_client *c, batch *b, const char *topic) {
-  if (b->topic && strcmp(rd_kafka_topic_name(b->topic), topic) == 0)
-    return RD_KAFKA_RESP_ERR_NO_ERROR;
+/* The batch goes where this record goes from now on. */
+static rd_kafka_resp_err_t turn_to(kafka_client *c, batch *b, const outgoing *out) {
+  bool same = b->topic && strcmp(rd_kafka_topic_name(b->topic), out->topic) == 0;
+  if (same && b->partition == out->partition) return RD_KAFKA_RESP_ERR_NO_ERROR;
   if (!send_batch(c, b)) return RD_KAFKA_RESP_ERR__QUEUE_FULL;
+  b->partition = out->partition;
+  if (same) return RD_KAFKA_RESP_ERR_NO_ERROR;
   if (b->topic) rd_kafka_topic_destroy(b->topic);
-  b->topic = rd_kafka_topic_new(c->rk, topic, NULL);
+  b->topic = rd_kafka_topic_new(c->rk, out->topic, NULL);
   return b->topic ? RD_KAFKA_RESP_ERR_NO_ERROR : rd_kafka_last_error();
 }
 
@@ -275,7 +277,7 @@ static rd_kafka_resp_err_t turn_to(kafka_client *c, batch *b, const char *topic)
 static bool send_next(lua_State *L, kafka_client *c, batch *b, const outgoing *out,
                       kafka_ack *ack) {
   bool alone = out->timestamp || lua_istable(L, HEADERS);
-  ack->error = alone ? send_alone(L, c, b, out, ack) : turn_to(c, b, out->topic);
+  ack->error = alone ? send_alone(L, c, b, out, ack) : turn_to(c, b, out);
   if (ack->error) return ack->error != RD_KAFKA_RESP_ERR__QUEUE_FULL;
   if (!alone) add_to_batch(b, out, ack);
   return b->count < BATCH || send_batch(c, b);

@@ -204,6 +204,12 @@ brokers.each("publish", { "real", "embedded" }, function(connect, kind)
     local err = failure(k.publish, k, topic, "x", { partition = 77 })
     assert.matches("_?UNKNOWN_PARTITION", err.code)
     assert.matches("no such partition", err.message)
+    local own <close> = kafka.connect { brokers = k.own.brokers, config = { ["queue.buffering.max.messages"] = 20 } }
+    local list = {}
+    for n = 1, 60 do list[n] = { topic = topic, value = "y", partition = n % 2 == 0 and 77 or nil } end
+    assert.matches("^30 of 60 records were not acknowledged; the first is number 2: .*no such partition",
+      failure(own.publish_all, own, list).message)
+    own:publish(topic, "room again")
   end)
 
   it("is read again from a file", function()
