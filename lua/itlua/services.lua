@@ -116,10 +116,12 @@ function Service:available()
   return answer.available, answer.text
 end
 
---- Waits until it is ready; what is asked of it does so by itself.
+--- Waits until it is ready; what is asked of it does so by itself. One that was stopped, or whose process has ended without
+--- being asked to, is started again.
 ---@return itlua.services.Service
 function Service:start()
-  if known(self).state ~= "ready" then status(self, "POST", where(self, "start"), {}) end
+  local ready = known(self).state == "ready" and Service.status(self).state ~= "ended"
+  if not ready then status(self, "POST", where(self, "start"), {}) end
   return self
 end
 

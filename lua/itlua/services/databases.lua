@@ -107,10 +107,13 @@ end
 function Databases:take()
   renew_source(self)
   self.waiting = self.waiting + 1
-  self.failure = nil
-  while #self.ready == 0 and not self.failure do
-    self:fill()
-    core.sleep(0.002)
+  for _ = 1, 2 do -- again where its connection was ended just then, as by a restart
+    self.failure = nil
+    while #self.ready == 0 and not self.failure do
+      self:fill()
+      core.sleep(0.002)
+    end
+    if #self.ready > 0 then break end
   end
   self.waiting = self.waiting - 1
   local name = table.remove(self.ready, 1)

@@ -179,8 +179,15 @@ local function started(self, failure)
   if failure and self.instance then self:finish(0.2) end
 end
 
+-- One that was to stay: it crashed, or a test has killed it.
+local function has_ended(self)
+  local process = self.instance and self.instance.process
+  return self.state == "ready" and not self.spec.exit and process and not process:running()
+end
+
 --- Starts it, or waits until whoever does has. Never raises: see `state` and `failure`.
 function Entry:start()
+  if has_ended(self) then self.state = "stopped" end
   if self.state == "idle" or self.state == "stopped" then
     local way = self.state == "stopped" and self.instance and self.instance.launch and self.relaunch or bring_up
     self.state, self.failure, self.began = "starting", nil, core.now()

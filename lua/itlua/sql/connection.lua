@@ -67,14 +67,35 @@ function Connection.open(where, pooled)
   return self
 end
 
---- Another connection to the same database.
----@return itlua.sql.Connection
-function Connection:clone()
+local function place_of(self)
   local where = {}
   for name, value in pairs(self.address) do where[name] = value end
   for name, value in pairs(self.options) do where[name] = value end
   where.url, where.database, where.size, where.acquire_timeout = nil, nil, nil, nil
-  return Connection.open(where)
+  return where
+end
+
+--- Another connection to the same database.
+---@return itlua.sql.Connection
+function Connection:clone()
+  return Connection.open(place_of(self))
+end
+
+-- The handle takes over the connection of another, which is nobody's then.
+function Connection:become(other)
+  for key in pairs(self) do self[key] = nil end
+  for key, value in pairs(other) do self[key] = value end
+end
+
+-- For handles that tests share: one that was lost or closed is connected again.
+function Connection:revive()
+  self.handle:look()
+  local state, name = self.handle:state(), self.database_name
+  if state ~= "lost" and state ~= "closed" then return end
+  local fresh = Connection.open(place_of(self), true)
+  fresh.database_name = name
+  self.handle:close()
+  self:become(fresh)
 end
 
 --- Ends the connection; what runs on it is stopped, an open transaction rolled back.

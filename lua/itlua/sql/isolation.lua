@@ -52,13 +52,23 @@ local function audit_lines(db, before)
   return lines
 end
 
--- Calls `restore` after each test, behind a look at what the test has left.
+-- Whether the handle has a connection; another one where its own was lost, as when the server was restarted. What cannot be
+-- connected is told by the test, if it needs it.
+local function connected(db)
+  return pcall(db.revive, db) and db:state() ~= "lost" and db:state() ~= "closed"
+end
+
+-- Calls `restore` after each test, behind a look at what the test has left; before the next where there was no server.
 local function audited(db, options, restore)
-  local before
-  if options.audit then
-    run.before_test(function() before = state_of(db) end)
-  end
+  local before, owed
+  run.before_test(function()
+    if not connected(db) then return end
+    if owed then restore() end
+    owed, before = false, options.audit and state_of(db) or nil
+  end)
   run.after_test(function()
+    owed = not connected(db)
+    if owed then return end
     local ok, lines = true, nil
     if before then ok, lines = pcall(audit_lines, db, before) end
     before = nil
@@ -73,12 +83,17 @@ local function roll_back(db)
 end
 
 local function by_transaction(db, options)
+  local handle
   run.before_test(function()
+    handle = nil
+    if not connected(db) then return end
     roll_back(db)
     db:exec "BEGIN"
+    handle = db.handle
   end)
   run.after_test(function()
-    local ended = db:transaction_status() == "none"
+    if not connected(db) then return end
+    local ended = handle == db.handle and db:transaction_status() == "none"
     roll_back(db)
     db:rolled_back()
     return options.audit and ended and { "its transaction was ended in it: what it wrote stays" } or nil
@@ -95,8 +110,8 @@ local function by_truncation(db, options)
   return db
 end
 
--- What was told by a server that has ended, or is about to.
-local ended = { ECONNREFUSED = true, ENOENT = true, ["57P01"] = true, ["57P03"] = true }
+-- What is said where a server has ended, or is about to.
+local ended = { NOT_RUNNING = true, ECONNREFUSED = true, ENOENT = true, ["57P01"] = true, ["57P03"] = true }
 
 -- A file may have had a server of its own: the databases of one that stays are removed by whoever comes there next.
 local function drop_at_end(name, fn)
@@ -116,7 +131,7 @@ local function by_database(db, options)
     return own
   end
   drop_at_end(own.database_name, function() source:give_back(own) end)
-  if options.audit then audited(own, options, function() end) end
+  audited(own, options, function() end)
   return own
 end
 

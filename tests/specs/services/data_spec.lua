@@ -103,6 +103,48 @@ describe("a service of kind postgres", function()
     project.passes(dir, { "-j", "1" })
   end)
 
+  it("may be restarted between tests, which have their handles again, however they are isolated", function()
+    local dir = project.new {
+      ["itlua.lua"] = project.settings [[db = { kind = "postgres", migrations = "db", provider = "native" }]],
+      ["db/001_orders.up.sql"] = MIGRATION,
+      ["specs/a_spec.lua"] = [[
+        local services = require "itlua.services"
+        for _, options in ipairs { { by = "database" }, { by = "transaction" }, { by = "truncate" } } do
+          local by = options.by
+          describe(by, function()
+            local db
+            setup(function() db = services.db:connect(options) end)
+            local function works(name)
+              it(name, function()
+                if by ~= "database" then assert.equal(0, db:value "SELECT count(*) FROM orders") end
+                db:exec "INSERT INTO orders (name) VALUES ('x')"
+              end)
+            end
+            works "works"
+            it("restarts", function()
+              db:exec "INSERT INTO orders (name) VALUES ('y')"
+              services.db:restart()
+            end)
+            works "works again"
+            it("stops", function()
+              db:exec "INSERT INTO orders (name) VALUES ('z')"
+              services.db:stop()
+            end)
+            it("finds it gone", function() assert.has_error(function() db:query "SELECT 1" end) end)
+            it("starts", function() services.db:start() end)
+            works "works at last"
+            it("kills", function()
+              services.db:signal "KILL"
+              assert.eventually(function() return services.db:status().state == "ended" end, { timeout = 20 })
+              services.db:start()
+            end)
+            works "works in the end"
+          end)
+        end]],
+    }
+    project.passes(dir, { "-j", "1", "--timeout", "60" })
+  end)
+
   it("lets changes of its tables be captured where wal_level is logical, and its databases go all the same", function()
     local dir = project.new {
       ["itlua.lua"] = project.settings [[
